@@ -1,0 +1,33 @@
+/**
+ * The services and partners the exchange knows, in plain typed words: what the directory file says (CONTRACT.md 2).
+ */
+export const partnerKinds = [
+  'gp-registration',
+  'substance-misuse',
+  'probation',
+  'enhanced-reconnect',
+  'reconnect-service',
+  'mental-health',
+  'community-support',
+] as const
+/** A kind of partner. The list is open: a new adapter brings its own kind. */
+export type PartnerKind = (typeof partnerKinds)[number] | (string & {})
+
+export type Service = { id: string; name: string; ods?: string; prisons: string[]; homeAreas: string[]; enhanced: boolean }
+
+export type Partner = {
+  id: string
+  kind: PartnerKind
+  name: string
+  ods?: string
+  /** How bytes reach it: the channel's name, and settings that channel validates. `pull`: nothing is sent. */
+  channel: { name: string } & Record<string, unknown>
+  /** True: it drops a repeat under the same key, so an attempt without an answer may be repeated. */
+  deduplicates: boolean
+  retired: boolean
+}
+
+export type Directory = {
+  services: ReadonlyMap<string, Service>
+  partners: ReadonlyMap<string, Partner>
+}

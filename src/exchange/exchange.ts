@@ -1,0 +1,30 @@
+/**
+ * What every step of the journey works with: handed in by an entry point, so that a test can hand in its own.
+ */
+import type { Resource } from '@medplum/fhirtypes'
+import type { Adapter } from '../adapter.ts'
+import type { Channel } from '../channel.ts'
+import type { Directory } from '../domain/directory.ts'
+import type { Database } from '../store/database.ts'
+
+export type Clock = () => Date
+
+export type Exchange = {
+  database: Database
+  now: Clock
+  directory: () => Directory
+  adapters: ReadonlyMap<string, Adapter>
+  channels: ReadonlyMap<string, Channel>
+  fetch: typeof globalThis.fetch
+  log: Log
+  /** Where partners answer and messages say they come from. */
+  publicUrl: string
+  /** Called after a commit that owes these partners something. */
+  wake: (partners: readonly string[]) => void
+}
+
+/** Codes, counts and ids only: nobody's details. */
+export type Log = (level: 'debug' | 'info' | 'warn' | 'error', event: string, fields?: Record<string, string | number | boolean | undefined>) => void
+
+/** What goes back to a caller. */
+export type Answer = { status: number; headers?: Record<string, string>; body?: Resource }

@@ -1,0 +1,37 @@
+/**
+ * Every URI the exchange speaks: identifier systems, code systems, profiles. One constant each, with where it comes from.
+ */
+
+/** Ours. A deploying organisation replaces it (CONTRACT.md, head). */
+export const BASE = 'https://reconnect.example/fhir'
+
+/** Identifier systems. NHS: UK Core; NOMS, CRN: no national FHIR system was found, so ours (consent.md B8). */
+export const nhsNumber = 'https://fhir.nhs.uk/Id/nhs-number'
+export const odsCode = 'https://fhir.nhs.uk/Id/ods-organization-code'
+export const nomsNumber = `${BASE}/Id/noms-number`
+export const crn = `${BASE}/Id/crn`
+
+/** A code system of ours, by its last word: `ours('need')`. */
+export const ours = <Name extends string>(name: Name) => `${BASE}/CodeSystem/${name}` as const
+
+/** HL7 terminology. */
+export const confidentiality = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality'
+export const actCode = 'http://terminology.hl7.org/CodeSystem/v3-ActCode'
+export const actReason = 'http://terminology.hl7.org/CodeSystem/v3-ActReason'
+export const participationType = 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType'
+export const consentScope = 'http://terminology.hl7.org/CodeSystem/consentscope'
+export const conditionClinical = 'http://terminology.hl7.org/CodeSystem/condition-clinical'
+export const taskCode = 'http://hl7.org/fhir/CodeSystem/task-code'
+
+/** Booking and Referral Standard (bars-ukcore.md 3 and 4). */
+export const messageEvents = 'https://fhir.nhs.uk/CodeSystem/message-events-bars'
+export const messageReason = 'https://fhir.nhs.uk/CodeSystem/message-reason-bars'
+export const messageCategory = 'https://fhir.nhs.uk/CodeSystem/message-category-servicerequest'
+export const consentCategoriesBars = 'https://fhir.nhs.uk/CodeSystem/consent-categories-bars'
+export const httpErrorCodes = 'https://fhir.nhs.uk/CodeSystem/http-error-codes'
+
+/** UK Core: profiles and extensions share one root. */
+export const ukCore = <Name extends string>(name: Name) => `https://fhir.hl7.org.uk/StructureDefinition/${name}` as const
+export const verificationStatus = ukCore('Extension-UKCore-NHSNumberVerificationStatus')
+export const verificationStatusEngland = 'https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatusEngland'
+export const sourceOfServiceRequest = ukCore('Extension-UKCore-SourceOfServiceRequest')

@@ -1,0 +1,297 @@
+/**
+ * The message with typed gaps: what a kind of partner is told, as data.
+ *
+ * A mapping is a FHIR message with holes. Each hole names what of the case goes there and the category it may leave under.
+ * The same artefact is the transformation, the allow-list, the audit entry and the table an information-governance lead signs.
+ * `fill` is the only door out of the exchange: an adapter or channel sees what it returns and nothing else.
+ */
+import type { Resource } from '@medplum/fhirtypes'
+import type { Activity, Case, FactList, Source } from './domain/case.ts'
+import { type Category, categories, higher } from './domain/categories.ts'
+import type { PartnerKind } from './domain/directory.ts'
+
+/** What a mapping can take from: a case, and the activities of its plan this partner is to carry out. */
+export type Scope = Omit<Case, 'plan'> & { plan?: Omit<NonNullable<Case['plan']>, 'activities'>; activities: (Activity & Source)[] }
+export type ScopeList = FactList | 'activities'
+
+type Plain = string | number | boolean
+/** 'person.family' and every other path to a value, with the type that stands there. A wrong path does not compile. */
+type Paths<T, Prefix extends string = ''> = {
+  [K in keyof T & string]-?: NonNullable<T[K]> extends Plain | readonly unknown[]
+    ? `${Prefix}${K}`
+    : `${Prefix}${K}` | Paths<NonNullable<T[K]>, `${Prefix}${K}.`>
+}[keyof T & string]
+type At<T, P extends string> = P extends `${infer Head}.${infer Rest}`
+  ? Head extends keyof T
+    ? At<NonNullable<T[Head]>, Rest>
+    : never
+  : P extends keyof T
+    ? NonNullable<T[P]>
+    : never
+
+type Single = Pick<Scope, 'person' | 'referral' | 'custody' | 'worker' | 'plan'>
+export type CasePath = Paths<Single>
+
+const gapMark = Symbol('gap')
+const eachMark = Symbol('each')
+
+/** A hole in a message. `T` is what comes out of it. */
+export type Gap<T> = {
+  readonly [gapMark]: T
+  readonly path: string
+  readonly category: Category | undefined
+  readonly must: boolean
+  /** Links one resource to another and says nothing by itself: an id, a reference. */
+  readonly link: boolean
+  readonly turn: (value: unknown) => unknown
+  /** Through a code table that must know every value. */
+  as<Out>(table: T extends string ? Readonly<Record<T, Out>> : never): Gap<Out>
+  /** 'Condition/12' gives '12'. */
+  id(): Gap<string>
+  /** '12' gives { reference: 'Patient/12' }. */
+  reference(type: string): Gap<{ reference: string }>
+}
+
+function gap<T>(path: string, category: Category | undefined, must: boolean, turn: (value: unknown) => unknown = (value) => value, link = false): Gap<T> {
+  const then = <Out>(next: (value: unknown) => unknown, isLink = link) => gap<Out>(path, category, must, (value) => next(turn(value)), isLink)
+  return {
+    [gapMark]: undefined as T,
+    path,
+    category,
+    must,
+    link,
+    turn,
+    as: (table) => then((value) => (table as Record<string, unknown>)[value as string]),
+    id: () => then((value) => String(value).split('/').pop(), true),
+    reference: (type) => then((value) => ({ reference: `${type}/${value}` }), true),
+  }
+}
+
+/** Must be there: without it there is no message. */
+export const from = <P extends CasePath>(path: P, category: Category): Gap<At<Single, P>> => gap(path, category, true)
+/** There if known and allowed. */
+export const maybe = <P extends CasePath>(path: P, category: Category): Gap<At<Single, P>> => gap(path, category, false)
+
+/** The holes of one item of a list; they leave under the item's own categories. */
+export type Item<T> = {
+  from<P extends Paths<T>>(path: P): Gap<At<T, P>>
+  maybe<P extends Paths<T>>(path: P): Gap<At<T, P>>
+}
+const item: Item<never> = { from: (path: string) => gap(path, undefined, true), maybe: (path: string) => gap(path, undefined, false) } as never
+
+export type Each = {
+  readonly [eachMark]: true
+  readonly list: ScopeList
+  readonly may: readonly Category[]
+  readonly only: ((value: never) => boolean) | undefined
+  readonly template: unknown
+}
+type ItemOf<L extends ScopeList> = Scope[L][number]
+
+/**
+ * One part for each item of a list whose every category is in `may` and allowed.
+ *
+ * @param may the categories of this list that this kind of partner is ever told: the allow-list
+ * @param only narrows the list by what the item says (never widens it)
+ */
+export function each<L extends ScopeList, T>(
+  list: L,
+  rule: { may: readonly Category[]; only?: (value: ItemOf<L>) => boolean },
+  template: (item: Item<ItemOf<L>>) => Template<T>,
+): EachOf<T> {
+  return { [eachMark]: true, list, may: rule.may, only: rule.only as Each['only'], template: template(item as never) } as unknown as EachOf<T>
+}
+export type EachOf<T> = Each & { readonly item?: T }
+
+/** A value, or the same shape with gaps anywhere inside. */
+export type Template<T> =
+  | Gap<T>
+  | (T extends Plain
+      ? T
+      : T extends readonly (infer U)[]
+        ? readonly (Template<U> | EachOf<U>)[]
+        : T extends object
+          ? { [K in keyof T]: Template<NonNullable<T[K]>> }
+          : T)
+
+/** The sections of a message: each becomes one resource, or one for each item. */
+export type Sections = Record<string, Resource>
+export type MessageTemplate<S extends Sections> = { [K in keyof S]: Template<S[K]> | EachOf<S[K]> }
+
+export type Mapping<S extends Sections = Sections> = {
+  kind: PartnerKind
+  version: number
+  /** Why this kind of partner is told anything, in a sentence. */
+  purpose: string
+  /** v3-ActReason codes the consent must allow at least one of. */
+  purposeOfUse: readonly string[]
+  /** The law it rests on, in a sentence. */
+  legalBasis: string
+  /** If one of these may not be told, the whole point of the handover is missing: it waits for a person. */
+  essential: readonly Category[]
+  /** Never told, whatever was agreed, except under an override. */
+  never: readonly Category[]
+  /** Fixed words that travel with every message of this kind; nothing about the person. */
+  statement: string
+  message: MessageTemplate<S>
+}
+
+export const defineMapping = <S extends Sections>(mapping: Mapping<S>): Mapping<S> => mapping
+
+/** May this leave? With the reason, for people. */
+export type Verdict = { permitted: boolean; because: string }
+export type Permission = (source: Source) => Verdict
+
+export type Disclosure = Source & { path: string }
+export type Withheld = Source & { path: string; because: string }
+export type Filled =
+  | { outcome: 'ready'; sections: Record<string, Resource[]>; disclosures: Disclosure[]; withheld: Withheld[] }
+  | { outcome: 'withheld'; because: string; withheld: Withheld[] }
+  | { outcome: 'incomplete'; missing: string[]; withheld: Withheld[] }
+
+/**
+ * A partner's message from a mapping: exactly the gaps that are known and permitted, and the disclosures they are.
+ *
+ * @param permission asked once for every value that could leave, with everything the value's source is labelled as
+ * @returns `withheld` when a must-have or the essential category may not be told, `incomplete` when a must-have is not known
+ */
+export function fill(mapping: Mapping, scope: Scope, permission: Permission): Filled {
+  const disclosures = new Map<string, Disclosure>()
+  const withheld = new Map<string, Withheld>()
+  const missing: string[] = []
+  const refused: string[] = []
+
+  const ask = (source: Source, path: string): boolean => {
+    const never = source.categories.find((category) => mapping.never.includes(category))
+    const verdict = never
+      ? { permitted: false, because: `this kind of partner is never told about ${categories[never].words}` }
+      : source.categories.length === 0
+        ? { permitted: false, because: 'it is not labelled, so nothing says whether it may be told' }
+        : permission(source)
+    if (verdict.permitted) disclosures.set(path + source.ref, { ...sourceOf(source), path })
+    else withheld.set(path + source.ref, { ...sourceOf(source), path, because: verdict.because })
+    return verdict.permitted
+  }
+
+  /** One node of the template. `owner` is the list item we are inside of, if any. Undefined: the part goes. */
+  const render = (node: unknown, owner: Source | undefined, tally: Tally): unknown => {
+    if (isGap(node)) {
+      const value = valueAt(owner ?? scope, node.path)
+      if (!node.link) tally.gaps++
+      if (value === undefined) {
+        if (node.must && owner) tally.broken = true
+        else if (node.must) missing.push(node.path)
+        return undefined
+      }
+      if (!owner && !ask(ownerOf(scope, node), node.path)) {
+        if (node.must) refused.push(withheldWhy(withheld, node.path))
+        return undefined
+      }
+      if (!node.link) tally.filled++
+      return node.turn(value)
+    }
+    if (isEach(node)) return renderEach(node)
+    if (Array.isArray(node)) {
+      const parts = node.flatMap((part) => {
+        const rendered = isEach(part) ? renderEach(part) : render(part, owner, tally)
+        return rendered === undefined ? [] : isEach(part) ? (rendered as unknown[]) : [rendered]
+      })
+      return parts.length ? parts : undefined
+    }
+    if (typeof node !== 'object' || node === null) return node
+    const inner: Tally = { gaps: 0, filled: 0, broken: false }
+    const part: Record<string, unknown> = {}
+    for (const [key, child] of Object.entries(node)) {
+      const rendered = render(child, owner, inner)
+      if (rendered !== undefined) part[key] = rendered
+    }
+    tally.gaps += inner.gaps
+    tally.filled += inner.filled
+    tally.broken ||= inner.broken
+    return (inner.gaps > 0 && inner.filled === 0) || Object.keys(part).length === 0 ? undefined : part
+  }
+
+  const renderEach = (list: Each): unknown[] | undefined => {
+    const parts = (scope[list.list] as (Source & Record<string, unknown>)[]).flatMap((value) => {
+      if (list.only && !list.only(value as never)) return []
+      const outside = value.categories.find((category) => !list.may.includes(category))
+      if (outside) {
+        const because = `this kind of partner is not told about ${categories[outside].words}`
+        withheld.set(list.list + value.ref, { ...sourceOf(value), path: list.list, because })
+        return []
+      }
+      const tally: Tally = { gaps: 0, filled: 0, broken: false }
+      const part = render(list.template, value, tally)
+      if (part === undefined || tally.broken || !ask(value, list.list)) return []
+      return [part]
+    })
+    return parts.length ? parts : undefined
+  }
+
+  const sections: Record<string, Resource[]> = {}
+  for (const [name, template] of Object.entries(mapping.message)) {
+    const rendered = render(template, undefined, { gaps: 0, filled: 0, broken: false })
+    if (rendered !== undefined) sections[name] = (Array.isArray(rendered) ? rendered : [rendered]) as Resource[]
+  }
+
+  // What is told under several gaps is withheld under none of them.
+  const all = { withheld: [...withheld.values()] }
+  for (const category of mapping.essential) {
+    const verdict = permission({ ref: '', categories: [category], confidentiality: categories[category].confidentiality })
+    if (!verdict.permitted) refused.push(verdict.because)
+  }
+  if (refused.length) return { outcome: 'withheld', because: [...new Set(refused)].join('; '), ...all }
+  if (missing.length) return { outcome: 'incomplete', missing, ...all }
+  return { outcome: 'ready', sections, disclosures: [...disclosures.values()], ...all }
+}
+
+type Tally = { gaps: number; filled: number; broken: boolean }
+
+const isGap = (node: unknown): node is Gap<unknown> => typeof node === 'object' && node !== null && gapMark in node
+const isEach = (node: unknown): node is Each => typeof node === 'object' && node !== null && eachMark in node
+
+const sourceOf = ({ ref, categories, confidentiality, date }: Source): Source => ({ ref, categories, confidentiality, ...(date ? { date } : {}) })
+
+const valueAt = (root: unknown, path: string): unknown =>
+  path.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], root)
+
+const withheldWhy = (withheld: Map<string, Withheld>, path: string): string =>
+  [...withheld.values()].find((each) => each.path === path)?.because ?? 'it may not be told'
+
+/** What a single gap discloses: its own category, and everything its resource is labelled as. */
+function ownerOf(scope: Scope, { path, category }: Gap<unknown>): Source {
+  const own = category as Category
+  const root = path.split('.')[0]
+  const owner = root === 'person' ? scope.personSource : root === 'custody' ? scope.custody : undefined
+  const base: Source = owner ?? { ref: `${root}`, categories: [], confidentiality: 'N' }
+  return {
+    ...sourceOf(base),
+    categories: [...new Set([own, ...base.categories])],
+    confidentiality: higher(base.confidentiality, categories[own].confidentiality),
+  }
+}
+
+/** One line of the table an information-governance lead signs. */
+export type DisclosureRow = { section: string; element: string; what: string; categories: readonly Category[]; must: boolean }
+
+/** Every value a mapping can ever let out: the section and FHIR element it goes to, where it comes from, under which categories. */
+export function disclosures(mapping: Mapping): DisclosureRow[] {
+  const rows: DisclosureRow[] = []
+  const walk = (node: unknown, section: string, element: string, list?: Each): void => {
+    if (isGap(node)) {
+      if (!node.link) rows.push({ section, element, what: list ? `${list.list}.${node.path}` : node.path, categories: list?.may ?? [node.category as Category], must: node.must })
+      return
+    }
+    if (isEach(node)) {
+      walk(node.template, section, element, node)
+      return
+    }
+    if (Array.isArray(node)) for (const part of node) walk(part, section, element, list)
+    else if (typeof node === 'object' && node !== null) {
+      const type = (node as { resourceType?: string }).resourceType
+      for (const [key, child] of Object.entries(node)) walk(child, section, type ? `${type}.${key}` : `${element}.${key}`, list)
+    }
+  }
+  for (const [section, template] of Object.entries(mapping.message)) walk(template, section, '')
+  return rows
+}

@@ -1,0 +1,225 @@
+/**
+ * The tables. drizzle-kit writes `migrations/` from this file (`npm run migrations`): the same SQL for SQLite and D1.
+ *
+ * Times are ISO instants in UTC (they sort as text), dates ISO calendar dates, bodies JSON text.
+ */
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+
+/** The current version of every resource, by shelf. `body` is absent when it was deleted. */
+export const resource = sqliteTable(
+  'resource',
+  {
+    /** 'service:north-east', 'partner:gp-a81001' or 'referrer:durham-health'. */
+    shelf: text().notNull(),
+    type: text().notNull(),
+    id: text().notNull(),
+    version: integer().notNull(),
+    lastUpdated: text('last_updated').notNull(),
+    /** Id of the person it is about; absent for workers, organisations and the like. */
+    patient: text(),
+    body: text(),
+    /** On a partner's shelf: what this resource discloses (JSON of Disclosure[]), decided anew at every read. */
+    basis: text(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.shelf, t.type, t.id] }),
+    index('resource_by_patient').on(t.patient, t.shelf),
+    index('resource_by_time').on(t.shelf, t.type, t.lastUpdated, t.id),
+  ],
+)
+
+/** Versions that are no longer current. */
+export const resourceVersion = sqliteTable(
+  'resource_version',
+  {
+    shelf: text().notNull(),
+    type: text().notNull(),
+    id: text().notNull(),
+    version: integer().notNull(),
+    lastUpdated: text('last_updated').notNull(),
+    patient: text(),
+    body: text(),
+    basis: text(),
+  },
+  (t) => [primaryKey({ columns: [t.shelf, t.type, t.id, t.version] })],
+)
+
+/** One row for each value a resource can be found by. */
+export const search = sqliteTable(
+  'search',
+  {
+    shelf: text().notNull(),
+    type: text().notNull(),
+    param: text().notNull(),
+    /** Tokens: 'system|code', and 'code' alone in a second row. Strings: folded. References: 'Patient/12'. Dates: first instant. */
+    value: text().notNull(),
+    /** Dates only: the last instant the value covers. */
+    upto: text(),
+    id: text().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.shelf, t.type, t.param, t.value, t.id] }),
+    index('search_by_resource').on(t.shelf, t.type, t.id),
+  ],
+)
+
+/** One row a person of a service. Every commit about a person raises the revision it read, or is undone. */
+export const person = sqliteTable('person', {
+  id: text().primaryKey(),
+  service: text().notNull(),
+  revision: integer().notNull(),
+})
+
+/** The outbox: frozen messages, waiting or done. */
+export const owed = sqliteTable(
+  'owed',
+  {
+    /** The message's key: X-Request-Id at every attempt. */
+    id: text().primaryKey(),
+    /** Order within everything; messages of one handover are never sent out of it. */
+    seq: integer().notNull(),
+    partner: text().notNull(),
+    service: text().notNull(),
+    patient: text().notNull(),
+    task: text().notNull(),
+    /** new | update | revoke | reminder */
+    reason: text().notNull(),
+    correlation: text().notNull(),
+    body: text(),
+    /** JSON of Disclosure[]: asked again before every attempt. */
+    basis: text().notNull(),
+    /** due | sending | delivered | parked | void */
+    state: text().notNull(),
+    attempts: integer().notNull().default(0),
+    createdAt: text('created_at').notNull(),
+    dueAt: text('due_at').notNull(),
+    leaseUntil: text('lease_until'),
+    firstTriedAt: text('first_tried_at'),
+    settledAt: text('settled_at'),
+    receipt: text(),
+    /** Why it is where it is, in words. */
+    note: text(),
+  },
+  (t) => [
+    index('owed_due').on(t.state, t.partner, t.dueAt, t.seq),
+    index('owed_by_task').on(t.task, t.seq),
+    index('owed_by_patient').on(t.patient, t.seq),
+  ],
+)
+
+/** Every attempt at a delivery and how it ended. */
+export const attempt = sqliteTable(
+  'attempt',
+  {
+    owed: text().notNull(),
+    number: integer().notNull(),
+    at: text().notNull(),
+    outcome: text().notNull(),
+    note: text(),
+  },
+  (t) => [primaryKey({ columns: [t.owed, t.number] })],
+)
+
+/** What was asked of us under which request id, and the answer it got. */
+export const inbox = sqliteTable(
+  'inbox',
+  {
+    client: text().notNull(),
+    requestId: text('request_id').notNull(),
+    /** Of method, path and body: the same id with other content is a mistake, not a repeat. */
+    fingerprint: text().notNull(),
+    at: text().notNull(),
+    status: integer().notNull(),
+    /** JSON: the headers worth repeating and the body. */
+    answer: text().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.client, t.requestId] }), index('inbox_by_time').on(t.at)],
+)
+
+/** Message Bundles taken, so that a reused Bundle.id is noticed. */
+export const messageTaken = sqliteTable(
+  'message_taken',
+  { client: text().notNull(), bundle: text().notNull(), at: text().notNull() },
+  (t) => [primaryKey({ columns: [t.client, t.bundle] })],
+)
+
+/** Something to look at again at a time. */
+export const timer = sqliteTable(
+  'timer',
+  {
+    patient: text().notNull(),
+    /** 'window:{task}', 'answer:{task}', 'consent', ...: rewriting a timer is writing the same key. */
+    about: text().notNull(),
+    service: text().notNull(),
+    dueAt: text('due_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.patient, t.about] }), index('timer_due').on(t.dueAt)],
+)
+
+/** Something that needs a person. */
+export const workItem = sqliteTable(
+  'work_item',
+  {
+    id: text().primaryKey(),
+    service: text().notNull(),
+    patient: text(),
+    task: text(),
+    /** What it is about; at most one open item for each. */
+    about: text().notNull(),
+    /** A code a page or report can group by. */
+    reason: text().notNull(),
+    /** What a person reads; names no one. */
+    words: text().notNull(),
+    openedAt: text('opened_at').notNull(),
+    resolvedAt: text('resolved_at'),
+  },
+  (t) => [index('work_item_open').on(t.service, t.resolvedAt), index('work_item_by_patient').on(t.patient, t.resolvedAt), uniqueIndex('work_item_about').on(t.about, t.resolvedAt)],
+)
+
+/** Everything told to anyone and everything done, in the commit that did it. */
+export const audit = sqliteTable(
+  'audit',
+  {
+    id: text().primaryKey(),
+    at: text().notNull(),
+    /** create | update | delete | read | search | owe | deliver | withhold | answer | plan | ... */
+    action: text().notNull(),
+    /** Client id, 'exchange' for what it does by itself, 'staff:{email hash}'. */
+    who: text().notNull(),
+    service: text(),
+    patient: text(),
+    /** 'Task/12', 'owed/..': what it happened to. */
+    entity: text(),
+    /** Partner id, when something was told. */
+    recipient: text(),
+    requestId: text('request_id'),
+    /** Consent and version, or the legal basis. */
+    basis: text(),
+    /** JSON, codes and references only. */
+    detail: text(),
+  },
+  (t) => [index('audit_by_patient').on(t.patient, t.at), index('audit_by_time').on(t.at)],
+)
+
+/** Assertions already used (SMART Backend Services: a jti is good once). */
+export const assertionUsed = sqliteTable(
+  'assertion_used',
+  { client: text().notNull(), jti: text().notNull(), expires: text().notNull() },
+  (t) => [primaryKey({ columns: [t.client, t.jti] }), index('assertion_expires').on(t.expires)],
+)
+
+/** The directory as last applied; one JSON row for each thing in it. */
+export const directory = sqliteTable(
+  'directory',
+  {
+    /** service | partner | client | staff */
+    kind: text().notNull(),
+    id: text().notNull(),
+    body: text().notNull(),
+    appliedAt: text('applied_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.kind, t.id] })],
+)
+
+/** One row. `update guard set holds = changes()` right after a statement undoes a D1 batch whose statement changed nothing. */
+export const guard = sqliteTable('guard', { one: integer().primaryKey(), holds: integer().notNull() })
