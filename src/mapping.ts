@@ -45,15 +45,24 @@ export type Gap<T> = {
   readonly link: boolean
   readonly turn: (value: unknown) => unknown
   /** Through a code table that must know every value. */
-  as<Out>(table: T extends string ? Readonly<Record<T, Out>> : never): Gap<Out>
+  as<Out>(table: [T] extends [string] ? Readonly<Record<T & string, Out>> : never): Gap<Out>
+  /** One of these codes, or nothing: for a code that FHIR binds to a short list. */
+  of<const Out extends string>(codes: readonly Out[]): Gap<Out>
   /** 'Condition/12' gives '12'. */
   id(): Gap<string>
   /** '12' gives { reference: 'Patient/12' }. */
   reference(type: string): Gap<{ reference: string }>
 }
 
-function gap<T>(path: string, category: Category | undefined, must: boolean, turn: (value: unknown) => unknown = (value) => value, link = false): Gap<T> {
-  const then = <Out>(next: (value: unknown) => unknown, isLink = link) => gap<Out>(path, category, must, (value) => next(turn(value)), isLink)
+function gap<T>(
+  path: string,
+  category: Category | undefined,
+  must: boolean,
+  turn: (value: unknown) => unknown = (value) => value,
+  link = false,
+): Gap<T> {
+  const then = <Out>(next: (value: unknown) => unknown, isLink = link) =>
+    gap<Out>(path, category, must, (value) => next(turn(value)), isLink)
   return {
     [gapMark]: undefined as T,
     path,
@@ -62,6 +71,7 @@ function gap<T>(path: string, category: Category | undefined, must: boolean, tur
     link,
     turn,
     as: (table) => then((value) => (table as Record<string, unknown>)[value as string]),
+    of: (codes) => then((value) => codes.find((code) => code === value)),
     id: () => then((value) => String(value).split('/').pop(), true),
     reference: (type) => then((value) => ({ reference: `${type}/${value}` }), true),
   }
@@ -77,7 +87,10 @@ export type Item<T> = {
   from<P extends Paths<T>>(path: P): Gap<At<T, P>>
   maybe<P extends Paths<T>>(path: P): Gap<At<T, P>>
 }
-const item: Item<never> = { from: (path: string) => gap(path, undefined, true), maybe: (path: string) => gap(path, undefined, false) } as never
+const item: Item<never> = {
+  from: (path: string) => gap(path, undefined, true),
+  maybe: (path: string) => gap(path, undefined, false),
+} as never
 
 export type Each = {
   readonly [eachMark]: true
@@ -97,9 +110,15 @@ type ItemOf<L extends ScopeList> = Scope[L][number]
 export function each<L extends ScopeList, T>(
   list: L,
   rule: { may: readonly Category[]; only?: (value: ItemOf<L>) => boolean },
-  template: (item: Item<ItemOf<L>>) => Template<T>,
+  template: (item: Item<ItemOf<L>>) => NoInfer<Template<T>>,
 ): EachOf<T> {
-  return { [eachMark]: true, list, may: rule.may, only: rule.only as Each['only'], template: template(item as never) } as unknown as EachOf<T>
+  return {
+    [eachMark]: true,
+    list,
+    may: rule.may,
+    only: rule.only as Each['only'],
+    template: template(item as never),
+  } as unknown as EachOf<T>
 }
 export type EachOf<T> = Each & { readonly item?: T }
 
@@ -131,6 +150,8 @@ export type Mapping<S extends Sections = Sections> = {
   essential: readonly Category[]
   /** Never told, whatever was agreed, except under an override. */
   never: readonly Category[]
+  /** v3-ActCode codes for how the partner must handle it, besides MINEC and NORDSCLCD that every message carries (consent.md B3). */
+  handling?: readonly string[]
   /** Fixed words that travel with every message of this kind; nothing about the person. */
   statement: string
   message: MessageTemplate<S>
@@ -152,54 +173,57 @@ export type Filled =
 /**
  * A partner's message from a mapping: exactly the gaps that are known and permitted, and the disclosures they are.
  *
- * @param permission asked once for every value that could leave, with everything the value's source is labelled as
- * @returns `withheld` when a must-have or the essential category may not be told, `incomplete` when a must-have is not known
+ * @param permission asked for every value that could leave, with everything the value's source is labelled as
+ * @returns `withheld` when a must-have or the essential category may not be told, `incomplete` when a must-have is not known.
+ *   `withheld` lists, with the reason, every value and every fact of the case that does not leave.
  */
 export function fill(mapping: Mapping, scope: Scope, permission: Permission): Filled {
-  const disclosures = new Map<string, Disclosure>()
   const withheld = new Map<string, Withheld>()
   const missing: string[] = []
   const refused: string[] = []
 
-  const ask = (source: Source, path: string): boolean => {
-    const never = source.categories.find((category) => mapping.never.includes(category))
-    const verdict = never
-      ? { permitted: false, because: `this kind of partner is never told about ${categories[never].words}` }
-      : source.categories.length === 0
-        ? { permitted: false, because: 'it is not labelled, so nothing says whether it may be told' }
-        : permission(source)
-    if (verdict.permitted) disclosures.set(path + source.ref, { ...sourceOf(source), path })
-    else withheld.set(path + source.ref, { ...sourceOf(source), path, because: verdict.because })
+  const withhold = (source: Source, path: string, because: string) =>
+    withheld.set(path + source.ref, { ...sourceOf(source), path, because })
+
+  const ask = (source: Source, path: string, told: Disclosure[]): boolean => {
+    const verdict = decide(mapping, source, permission)
+    if (verdict.permitted) told.push({ ...sourceOf(source), path })
+    else withhold(source, path, verdict.because)
     return verdict.permitted
   }
 
   /** One node of the template. `owner` is the list item we are inside of, if any. Undefined: the part goes. */
   const render = (node: unknown, owner: Source | undefined, tally: Tally): unknown => {
     if (isGap(node)) {
-      const value = valueAt(owner ?? scope, node.path)
+      const ofItem = owner !== undefined && node.category === undefined
+      const known = valueAt(ofItem ? owner : scope, node.path)
+      const value = known === undefined ? undefined : node.turn(known)
       if (!node.link) tally.gaps++
       if (value === undefined) {
         if (node.must && owner) tally.broken = true
         else if (node.must) missing.push(node.path)
         return undefined
       }
-      if (!owner && !ask(ownerOf(scope, node), node.path)) {
-        if (node.must) refused.push(withheldWhy(withheld, node.path))
-        return undefined
+      if (!ofItem) {
+        const source = ownerOf(scope, node)
+        if (!ask(source, node.path, tally.told)) {
+          if (node.must) refused.push(withheld.get(node.path + source.ref)!.because)
+          return undefined
+        }
       }
       if (!node.link) tally.filled++
-      return node.turn(value)
+      return value
     }
-    if (isEach(node)) return renderEach(node)
+    if (isEach(node)) return renderEach(node, tally.told)
     if (Array.isArray(node)) {
       const parts = node.flatMap((part) => {
-        const rendered = isEach(part) ? renderEach(part) : render(part, owner, tally)
+        const rendered = render(part, owner, tally)
         return rendered === undefined ? [] : isEach(part) ? (rendered as unknown[]) : [rendered]
       })
       return parts.length ? parts : undefined
     }
     if (typeof node !== 'object' || node === null) return node
-    const inner: Tally = { gaps: 0, filled: 0, broken: false }
+    const inner = nothingYet()
     const part: Record<string, unknown> = {}
     for (const [key, child] of Object.entries(node)) {
       const rendered = render(child, owner, inner)
@@ -208,55 +232,90 @@ export function fill(mapping: Mapping, scope: Scope, permission: Permission): Fi
     tally.gaps += inner.gaps
     tally.filled += inner.filled
     tally.broken ||= inner.broken
-    return (inner.gaps > 0 && inner.filled === 0) || Object.keys(part).length === 0 ? undefined : part
+    if ((inner.gaps > 0 && inner.filled === 0) || Object.keys(part).length === 0) return undefined
+    tally.told.push(...inner.told)
+    return part
   }
 
-  const renderEach = (list: Each): unknown[] | undefined => {
-    const parts = (scope[list.list] as (Source & Record<string, unknown>)[]).flatMap((value) => {
+  const renderEach = (list: Each, told: Disclosure[]): unknown[] | undefined => {
+    const parts = (scope[list.list] as Source[]).flatMap((value) => {
       if (list.only && !list.only(value as never)) return []
-      const outside = value.categories.find((category) => !list.may.includes(category))
-      if (outside) {
-        const because = `this kind of partner is not told about ${categories[outside].words}`
-        withheld.set(list.list + value.ref, { ...sourceOf(value), path: list.list, because })
-        return []
-      }
-      const tally: Tally = { gaps: 0, filled: 0, broken: false }
+      if (value.categories.some((category) => !list.may.includes(category))) return []
+      const tally = nothingYet()
       const part = render(list.template, value, tally)
-      if (part === undefined || tally.broken || !ask(value, list.list)) return []
+      if (part === undefined || tally.broken || !ask(value, list.list, tally.told)) return []
+      told.push(...tally.told)
       return [part]
     })
     return parts.length ? parts : undefined
   }
 
   const sections: Record<string, Resource[]> = {}
+  const told: Disclosure[] = []
   for (const [name, template] of Object.entries(mapping.message)) {
-    const rendered = render(template, undefined, { gaps: 0, filled: 0, broken: false })
-    if (rendered !== undefined) sections[name] = (Array.isArray(rendered) ? rendered : [rendered]) as Resource[]
+    const tally = nothingYet()
+    const rendered = render(template, undefined, tally)
+    if (rendered === undefined) continue
+    sections[name] = (Array.isArray(rendered) ? rendered : [rendered]) as Resource[]
+    told.push(...tally.told)
   }
+  const disclosures = [...new Map(told.map((each) => [each.path + each.ref, each])).values()]
 
-  // What is told under several gaps is withheld under none of them.
+  // A fact no section took is withheld too, so that the account is complete.
+  const settled = new Set([...withheld.keys(), ...disclosures.map((each) => each.path + each.ref)])
+  for (const list of factLists) {
+    for (const fact of scope[list]) if (!settled.has(list + fact.ref)) withhold(fact, list, whyNoSection(mapping, list, fact))
+  }
   const all = { withheld: [...withheld.values()] }
   for (const category of mapping.essential) {
     const verdict = permission({ ref: '', categories: [category], confidentiality: categories[category].confidentiality })
     if (!verdict.permitted) refused.push(verdict.because)
   }
   if (refused.length) return { outcome: 'withheld', because: [...new Set(refused)].join('; '), ...all }
-  if (missing.length) return { outcome: 'incomplete', missing, ...all }
-  return { outcome: 'ready', sections, disclosures: [...disclosures.values()], ...all }
+  if (missing.length) return { outcome: 'incomplete', missing: [...new Set(missing)], ...all }
+  return { outcome: 'ready', sections, disclosures, ...all }
 }
 
-type Tally = { gaps: number; filled: number; broken: boolean }
+const factLists = ['needs', 'medications', 'allergies', 'flags', 'findings', 'meetings'] as const satisfies readonly FactList[]
+
+/** The mapping's own rules first, then whoever decides about consent. */
+function decide(mapping: Mapping, source: Source, permission: Permission): Verdict {
+  const never = source.categories.find((category) => mapping.never.includes(category))
+  if (never) return { permitted: false, because: `this kind of partner is never told about ${categories[never].words}` }
+  if (source.categories.length === 0) return { permitted: false, because: 'it is not labelled, so nothing says whether it may be told' }
+  return permission(source)
+}
+
+/** Why no section of the mapping took a fact: never, not labelled, outside the allow-list, or not part of the message. */
+function whyNoSection(mapping: Mapping, list: FactList, fact: Source): string {
+  const own = decide(mapping, fact, () => ({ permitted: true, because: '' }))
+  if (!own.permitted) return own.because
+  const may = eachesOf(mapping.message).flatMap((each) => (each.list === list ? each.may : []))
+  const outside = fact.categories.find((category) => !may.includes(category))
+  return outside
+    ? `this kind of partner is not told about ${categories[outside].words}`
+    : 'it is not part of what this kind of partner is told'
+}
+
+const eachesOf = (node: unknown): Each[] =>
+  isEach(node) ? [node] : isGap(node) || typeof node !== 'object' || node === null ? [] : Object.values(node).flatMap(eachesOf)
+
+/** What a part of a message has come to so far. `broken`: an item lacks a must-have. */
+type Tally = { gaps: number; filled: number; broken: boolean; told: Disclosure[] }
+const nothingYet = (): Tally => ({ gaps: 0, filled: 0, broken: false, told: [] })
 
 const isGap = (node: unknown): node is Gap<unknown> => typeof node === 'object' && node !== null && gapMark in node
 const isEach = (node: unknown): node is Each => typeof node === 'object' && node !== null && eachMark in node
 
-const sourceOf = ({ ref, categories, confidentiality, date }: Source): Source => ({ ref, categories, confidentiality, ...(date ? { date } : {}) })
+const sourceOf = ({ ref, categories, confidentiality, date }: Source): Source => ({
+  ref,
+  categories,
+  confidentiality,
+  ...(date ? { date } : {}),
+})
 
 const valueAt = (root: unknown, path: string): unknown =>
   path.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], root)
-
-const withheldWhy = (withheld: Map<string, Withheld>, path: string): string =>
-  [...withheld.values()].find((each) => each.path === path)?.because ?? 'it may not be told'
 
 /** What a single gap discloses: its own category, and everything its resource is labelled as. */
 function ownerOf(scope: Scope, { path, category }: Gap<unknown>): Source {
@@ -279,7 +338,10 @@ export function disclosures(mapping: Mapping): DisclosureRow[] {
   const rows: DisclosureRow[] = []
   const walk = (node: unknown, section: string, element: string, list?: Each): void => {
     if (isGap(node)) {
-      if (!node.link) rows.push({ section, element, what: list ? `${list.list}.${node.path}` : node.path, categories: list?.may ?? [node.category as Category], must: node.must })
+      const source = node.category
+        ? { what: node.path, categories: [node.category] }
+        : { what: `${list!.list}.${node.path}`, categories: list!.may }
+      if (!node.link) rows.push({ section, element, ...source, must: node.must })
       return
     }
     if (isEach(node)) {

@@ -22,7 +22,15 @@ export type Caller = {
 }
 
 /** One request: who asks, under which ids. */
-export type Request = { caller: Caller; requestId: string; correlationId: string }
+export type Request = {
+  caller: Caller
+  requestId: string
+  /** The caller chose the request id: the same id again asks for the same answer. */
+  requestIdGiven: boolean
+  correlationId: string
+  /** `Prefer: handling=lenient`: unknown search parameters are ignored instead of refused. */
+  lenient: boolean
+}
 
 /** May this caller do `letter` (c r u d s) on this resource type? */
 export const allowed = (caller: Caller, type: string, letter: 'c' | 'r' | 'u' | 'd' | 's'): boolean =>

@@ -10,6 +10,9 @@ export const nhsNumber = 'https://fhir.nhs.uk/Id/nhs-number'
 export const odsCode = 'https://fhir.nhs.uk/Id/ods-organization-code'
 export const nomsNumber = `${BASE}/Id/noms-number`
 export const crn = `${BASE}/Id/crn`
+/** What a handover is known by, and a medicine's line in a record. Ours. */
+export const handoverIdentifier = `${BASE}/Id/handover`
+export const medicationStatementId = `${BASE}/Id/medication-statement`
 
 /** A code system of ours, by its last word: `ours('need')`. */
 export const ours = <Name extends string>(name: Name) => `${BASE}/CodeSystem/${name}` as const
@@ -21,6 +24,8 @@ export const actReason = 'http://terminology.hl7.org/CodeSystem/v3-ActReason'
 export const participationType = 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType'
 export const consentScope = 'http://terminology.hl7.org/CodeSystem/consentscope'
 export const conditionClinical = 'http://terminology.hl7.org/CodeSystem/condition-clinical'
+export const allergyClinical = 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical'
+export const interpreterRequired = 'http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired'
 export const taskCode = 'http://hl7.org/fhir/CodeSystem/task-code'
 
 /** Booking and Referral Standard (bars-ukcore.md 3 and 4). */
@@ -34,4 +39,6 @@ export const httpErrorCodes = 'https://fhir.nhs.uk/CodeSystem/http-error-codes'
 export const ukCore = <Name extends string>(name: Name) => `https://fhir.hl7.org.uk/StructureDefinition/${name}` as const
 export const verificationStatus = ukCore('Extension-UKCore-NHSNumberVerificationStatus')
 export const verificationStatusEngland = 'https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatusEngland'
+/** UK Core England code 02: the number has a right check digit and was not traced (bars-ukcore.md 3.9, 8.1). */
+export const presentNotTraced = { system: verificationStatusEngland, code: '02', display: 'Number present but not traced' }
 export const sourceOfServiceRequest = ukCore('Extension-UKCore-SourceOfServiceRequest')

@@ -1,9 +1,11 @@
 /**
  * The tables. drizzle-kit writes `migrations/` from this file (`npm run migrations`): the same SQL for SQLite and D1.
  *
- * Times are ISO instants in UTC (they sort as text), dates ISO calendar dates, bodies JSON text.
+ * Times are ISO instants in UTC with milliseconds (they sort as text), dates ISO calendar dates, bodies JSON text.
+ * drizzle-kit can not say `without rowid`: `search` got it by hand in the first migration (its key is the whole row).
  */
-import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { sql } from 'drizzle-orm'
+import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 /** The current version of every resource, by shelf. `body` is absent when it was deleted. */
 export const resource = sqliteTable(
@@ -51,7 +53,10 @@ export const search = sqliteTable(
     shelf: text().notNull(),
     type: text().notNull(),
     param: text().notNull(),
-    /** Tokens: 'system|code', and 'code' alone in a second row. Strings: folded. References: 'Patient/12'. Dates: first instant. */
+    /**
+     * Tokens: 'system|code' (or '|code'), and 'code' alone in a second row. References: 'Patient/12'. Dates: first instant.
+     * Strings: folded, and as written in a second row under '{param}:exact'.
+     */
     value: text().notNull(),
     /** Dates only: the last instant the value covers. */
     upto: text(),
@@ -59,7 +64,7 @@ export const search = sqliteTable(
   },
   (t) => [
     primaryKey({ columns: [t.shelf, t.type, t.param, t.value, t.id] }),
-    index('search_by_resource').on(t.shelf, t.type, t.id),
+    index('search_by_resource').on(t.shelf, t.type, t.id, t.param, t.value),
   ],
 )
 
@@ -91,6 +96,8 @@ export const owed = sqliteTable(
     /** due | sending | delivered | parked | void */
     state: text().notNull(),
     attempts: integer().notNull().default(0),
+    /** 1 once an attempt ended without an answer: the partner may have it all the same. */
+    unanswered: integer().notNull().default(0),
     createdAt: text('created_at').notNull(),
     dueAt: text('due_at').notNull(),
     leaseUntil: text('lease_until'),
@@ -101,6 +108,7 @@ export const owed = sqliteTable(
     note: text(),
   },
   (t) => [
+    uniqueIndex('owed_seq').on(t.seq),
     index('owed_due').on(t.state, t.partner, t.dueAt, t.seq),
     index('owed_by_task').on(t.task, t.seq),
     index('owed_by_patient').on(t.patient, t.seq),
@@ -164,7 +172,7 @@ export const workItem = sqliteTable(
     service: text().notNull(),
     patient: text(),
     task: text(),
-    /** What it is about; at most one open item for each. */
+    /** What it is about; at most one open item for each person (or for the service, when it is about nobody). */
     about: text().notNull(),
     /** A code a page or report can group by. */
     reason: text().notNull(),
@@ -173,7 +181,12 @@ export const workItem = sqliteTable(
     openedAt: text('opened_at').notNull(),
     resolvedAt: text('resolved_at'),
   },
-  (t) => [index('work_item_open').on(t.service, t.resolvedAt), index('work_item_by_patient').on(t.patient, t.resolvedAt), uniqueIndex('work_item_about').on(t.about, t.resolvedAt)],
+  (t) => [
+    index('work_item_open').on(t.service, t.resolvedAt),
+    index('work_item_by_patient').on(t.patient, t.resolvedAt),
+    uniqueIndex('work_item_about_person').on(t.service, t.patient, t.about).where(sql`${t.resolvedAt} is null`),
+    uniqueIndex('work_item_about_service').on(t.service, t.about).where(sql`${t.patient} is null and ${t.resolvedAt} is null`),
+  ],
 )
 
 /** Everything told to anyone and everything done, in the commit that did it. */
@@ -221,5 +234,14 @@ export const directory = sqliteTable(
   (t) => [primaryKey({ columns: [t.kind, t.id] })],
 )
 
-/** One row. `update guard set holds = changes()` right after a statement undoes a D1 batch whose statement changed nothing. */
-export const guard = sqliteTable('guard', { one: integer().primaryKey(), holds: integer().notNull() })
+/** As many guarded statements of one unit as D1 can tell apart by name. */
+export const guardSteps = 12
+
+/**
+ * One row. `update guard set step = n, holds = changes()` right after a statement undoes a D1 batch whose statement changed
+ * nothing; the name of the check that failed says which statement it was.
+ */
+export const guard = sqliteTable('guard', { one: integer().primaryKey(), step: integer().notNull(), holds: integer().notNull() }, () => [
+  ...Array.from({ length: guardSteps }, (_, n) => check(`step_${n + 1}`, sql.raw(`holds > 0 or step <> ${n + 1}`))),
+  check('step_beyond', sql.raw('holds > 0')),
+])

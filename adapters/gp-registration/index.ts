@@ -1,0 +1,15 @@
+/**
+ * GP practice: when it is asked, and what closes the loop. What it is told: `mappings/gp-registration.ts`. What is odd about it: README.md.
+ */
+import mapping from '../../mappings/gp-registration.ts'
+import { defineAdapter } from '../../src/adapter.ts'
+
+export default defineAdapter({
+  kind: 'gp-registration',
+  name: 'GP practice',
+  mapping,
+  // Days before release are four weeks, the rule for practices (gp-registration.md 1); the other two are ours (service-facts.md 6), no national rule.
+  window: { opensDays: 28, dueDays: 14, answerWithinWorkingDays: 2 },
+  closesWith: ['registered'],
+  channels: ['fhir-message', 'pull'],
+})

@@ -1,0 +1,170 @@
+/**
+ * Channel `fhir-message`: `POST {url}/$process-message`, one attempt (CONTRACT.md 5, bars-ukcore.md 2 and 5).
+ *
+ * Of a partner's reply only codes are kept, never its words: they may repeat what it was told.
+ */
+import { z } from 'zod'
+import { type Context, type Delivery, defineChannel, type Parcel } from '../channel.ts'
+import { BASE, odsCode } from '../fhir/systems.ts'
+
+const settings = z.strictObject({
+  name: z.literal('fhir-message'),
+  /** FHIR base of the partner. */
+  url: z.url({ protocol: /^https?$/ }),
+  /** How the partner is known to a broker in between, where that is not its ODS code. */
+  target: z.strictObject({ system: z.string().min(1), value: z.string().min(1) }).optional(),
+  /** Bearer token, where the partner asks for one. A secret. */
+  token: z.string().min(1).optional(),
+})
+type Settings = z.infer<typeof settings>
+
+export default defineChannel<Settings>({ name: 'fhir-message', settings, send })
+
+async function send(parcel: Parcel, { settings, fetch, signal }: Context<Settings>): Promise<Delivery> {
+  let response: Response
+  try {
+    response = await fetch(`${settings.url.replace(/\/+$/, '')}/$process-message`, {
+      method: 'POST',
+      headers: headersOf(parcel, settings),
+      body: parcel.body,
+      redirect: 'manual',
+      signal,
+    })
+  } catch (error) {
+    const reason = causeOf(error)
+    return { outcome: 'unavailable', reason, unanswered: !neverArrived.has(reason) }
+  }
+  return read(response, parcel)
+}
+
+/** BaRS Core version this channel speaks. */
+const coreVersion = '1.4.0'
+
+function headersOf(parcel: Parcel, { target, token }: Settings): Record<string, string> {
+  const known = ({ id, ods }: { id: string; ods?: string }) =>
+    ods ? { system: odsCode, value: ods } : { system: `${BASE}/Id/partner`, value: id }
+  return {
+    'content-type': 'application/fhir+json',
+    accept: `application/fhir+json; version=${coreVersion}`,
+    'x-request-id': parcel.key,
+    'x-correlation-id': parcel.correlation,
+    'nhsd-target-identifier': base64(target ?? known(parcel.to)),
+    'nhsd-end-user-organisation': base64({
+      resourceType: 'Organization',
+      ...(parcel.from.ods ? { identifier: [{ system: odsCode, value: parcel.from.ods }] } : {}),
+      name: parcel.from.name,
+    }),
+    'nhsd-requesting-software': base64({
+      resourceType: 'Device',
+      identifier: [{ system: `${BASE}/Id/software`, value: 'reconnect-exchange' }],
+      deviceName: [{ name: 'RECONNECT Exchange', type: 'manufacturer-name' }],
+      version: [{ value: '0.1.0' }],
+    }),
+    ...(token ? { authorization: `Bearer ${token}` } : {}),
+  }
+}
+
+/** Standard base64 (not base64url) of JSON in UTF-8. */
+const base64 = (value: unknown): string => btoa(String.fromCharCode(...new TextEncoder().encode(JSON.stringify(value))))
+
+/** Why there was no answer: a system error code, or 'timeout', or 'network'. Never a message, which may quote the URL. */
+function causeOf(error: unknown): string {
+  const { name, code, cause } = (error ?? {}) as { name?: string; code?: unknown; cause?: { code?: unknown } }
+  if (name === 'TimeoutError' || name === 'AbortError') return 'timeout'
+  const known = [cause?.code, code].find((each) => typeof each === 'string' && /^[A-Z][A-Z0-9_]+$/.test(each))
+  return typeof known === 'string' ? known : 'network'
+}
+
+/** No connection, so nothing was sent. Anything else may have arrived. */
+const neverArrived: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'CERT_HAS_EXPIRED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+])
+
+const later: ReadonlySet<number> = new Set([408, 425, 429])
+
+async function read(response: Response, parcel: Parcel): Promise<Delivery> {
+  const { status } = response
+  const reply = await replyOf(response)
+  if (status >= 200 && status < 300) return { outcome: 'accepted', receipt: receiptOf(reply, response, parcel) }
+  const codes = issueCodes(reply)
+  if (status === 409 && codes.includes('duplicate')) return { outcome: 'accepted', receipt: receiptOf(undefined, response, parcel) }
+  if (later.has(status) || status >= 500) {
+    const retryAfterSeconds = waitOf(response.headers)
+    // 504: something in between gave up waiting, the partner itself may be at work on it.
+    const unanswered = status === 504
+    return {
+      outcome: 'unavailable',
+      reason: `HTTP ${status}`,
+      unanswered,
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    }
+  }
+  return { outcome: 'rejected', issues: [`HTTP ${status}`, ...codes] }
+}
+
+const id = /^[A-Za-z0-9.-]{1,64}$/
+function receiptOf(reply: unknown, { headers }: Response, { key }: Parcel): string {
+  const { resourceType, id: theirs } = (reply ?? {}) as { resourceType?: unknown; id?: unknown }
+  const named = resourceType === 'Bundle' && typeof theirs === 'string' ? theirs : headers.get('x-request-id')
+  return named && id.test(named) ? named : key
+}
+
+/** FHIR issue types (R4), the only words of a partner's OperationOutcome that are kept. */
+const issueTypes = new Set(
+  (
+    'invalid structure required value invariant security login unknown expired forbidden suppressed processing not-supported duplicate ' +
+    'multiple-matches not-found deleted too-long code-invalid extension too-costly business-rule conflict transient lock-error no-store ' +
+    'exception timeout incomplete throttled informational'
+  ).split(' '),
+)
+
+function issueCodes(reply: unknown): string[] {
+  const { resourceType, issue } = (reply ?? {}) as { resourceType?: unknown; issue?: unknown }
+  if (resourceType !== 'OperationOutcome' || !Array.isArray(issue)) return []
+  const codes = issue.map((each) => (each as { code?: unknown } | null)?.code)
+  return [...new Set(codes.filter((code): code is string => typeof code === 'string' && issueTypes.has(code)))]
+}
+
+/** Retry-After in seconds. A date is measured against the partner's own clock (its Date header): a channel has none. */
+function waitOf(headers: Headers): number | undefined {
+  const after = headers.get('retry-after')?.trim()
+  if (!after) return undefined
+  if (/^\d{1,9}$/.test(after)) return Number(after)
+  const seconds = Math.ceil((Date.parse(after) - Date.parse(headers.get('date') ?? '')) / 1000)
+  return Number.isNaN(seconds) ? undefined : Math.max(0, seconds)
+}
+
+const mostBytes = 2 ** 20
+
+/** The reply as JSON; undefined when it is none, too long, or breaks off: its status has been said all the same. */
+async function replyOf(response: Response): Promise<unknown> {
+  const reader = response.body?.getReader()
+  if (!reader) return undefined
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return JSON.parse(text + decoder.decode())
+      bytes += value.byteLength
+      if (bytes > mostBytes) {
+        await reader.cancel()
+        return undefined
+      }
+      text += decoder.decode(value, { stream: true })
+    }
+  } catch {
+    return undefined
+  }
+}

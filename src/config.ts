@@ -1,0 +1,133 @@
+/**
+ * The environment as one schema (CONTRACT.md 1). Every fault is named at once, in words, and never with the value that was given.
+ */
+import { Temporal } from 'temporal-polyfill'
+import * as z from 'zod'
+
+export type Config = {
+  port: number
+  host: string
+  /** Where callers reach us, without a slash at the end. */
+  publicUrl: string
+  dataDir: string
+  /** Path of the directory file to apply at start. */
+  directory?: string
+  /** 32 bytes. */
+  masterKey: Uint8Array
+  /** How many proxies stand in front: that many addresses at the end of X-Forwarded-For are believed. */
+  trustedProxies: number
+  logLevel: 'debug' | 'info' | 'warn' | 'error'
+  /** Requests per client and second. */
+  rateLimit: number
+  /** Where the manual clock starts; absent: real time. */
+  clock?: Date
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * @param readText reads a file as text, or throws
+ * @returns the settings, or every fault as a sentence that opens with the variable's name
+ */
+export function readConfig(env: Environment, readText: (path: string) => string): { config: Config } | { faults: string[] } {
+  // A variable left blank in an environment file is a variable that was not set.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''))
+  const parsed = environment(readText).safeParse(given)
+  if (!parsed.success)
+    return { faults: [...new Set(parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`))].sort() }
+  const { data } = parsed
+  return {
+    config: {
+      port: data.PORT,
+      host: data.HOST,
+      publicUrl: data.PUBLIC_URL ?? `http://${data.HOST.includes(':') ? `[${data.HOST}]` : data.HOST}:${data.PORT}`,
+      dataDir: data.DATA_DIR,
+      ...(data.DIRECTORY ? { directory: data.DIRECTORY } : {}),
+      masterKey: Buffer.from((data.MASTER_KEY ?? data.MASTER_KEY_FILE) as string, 'base64'),
+      trustedProxies: data.TRUST_PROXY,
+      logLevel: data.LOG_LEVEL,
+      rateLimit: data.RATE_LIMIT,
+      ...(data.CLOCK ? { clock: data.CLOCK } : {}),
+    },
+  }
+}
+
+/** Is this host or peer address the machine itself? */
+export const isLoopback = (address: string): boolean => /^(127(\.\d{1,3}){3}|::1|localhost|::ffff:127(\.\d{1,3}){3})$/i.test(address)
+
+const wholeNumber = (from: number, to: number) => {
+  const words = `must be a whole number from ${from} to ${to}.`
+  return z.string().regex(/^\d+$/, words).transform(Number).pipe(z.number().min(from, words).max(to, words))
+}
+
+const aKey = /^[A-Za-z0-9+/]{43}=$/
+const keyWords = '32 bytes in base64 (44 characters; `openssl rand -base64 32` makes one).'
+
+const publicUrl = z
+  .string()
+  .refine((text) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    return url && /^https?:$/.test(url.protocol) && !url.search && !url.hash && !url.username
+  }, 'must be an http or https URL without query or fragment.')
+  .transform((text) => text.replace(/\/+$/, ''))
+
+const manual = z.string().transform((text, context) => {
+  if (text === 'real') return undefined
+  try {
+    return new Date(Temporal.Instant.from(text.replace(/^manual:/, '')).epochMilliseconds)
+  } catch {
+    context.addIssue({ code: 'custom', message: 'must be manual:<instant>, such as manual:2026-03-02T09:00:00Z.' })
+    return z.NEVER
+  }
+})
+
+function environment(readText: (path: string) => string) {
+  const keyFile = z.string().transform((path, context) => {
+    try {
+      const text = readText(path).trim()
+      if (aKey.test(text)) return text
+      context.addIssue({ code: 'custom', message: `must name a file with ${keyWords}` })
+    } catch {
+      context.addIssue({ code: 'custom', message: 'names a file that can not be read.' })
+    }
+    return z.NEVER
+  })
+  return z
+    .object({
+      PORT: wholeNumber(1, 65_535).default(8080),
+      HOST: z.string().default('127.0.0.1'),
+      PUBLIC_URL: publicUrl.optional(),
+      DATA_DIR: z.string().default('.data'),
+      DIRECTORY: z.string().optional(),
+      MASTER_KEY: z.string().regex(aKey, `must be ${keyWords}`).optional(),
+      MASTER_KEY_FILE: keyFile.optional(),
+      TRUST_PROXY: z.preprocess((value) => ({ true: '1', false: '0' })[value as string] ?? value, wholeNumber(0, 10)).default(0),
+      LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error.').default('info'),
+      RATE_LIMIT: wholeNumber(1, 1_000_000).default(500),
+      CLOCK: manual.optional(),
+      NODE_ENV: z.string().optional(),
+    })
+    .superRefine((data, context) => alone(data, (path, message) => context.addIssue({ code: 'custom', path: [path], message })), {
+      // Also when another variable is at fault: every fault is named at once.
+      when: () => true,
+    })
+}
+
+type Raw = { MASTER_KEY?: unknown; MASTER_KEY_FILE?: unknown; CLOCK?: unknown; HOST?: unknown; NODE_ENV?: unknown; PUBLIC_URL?: unknown }
+
+/** Faults between variables. `data` may still be half parsed. */
+function alone(data: Raw, fault: (path: string, words: string) => void) {
+  const production = data.NODE_ENV === 'production'
+  if (data.MASTER_KEY === undefined && data.MASTER_KEY_FILE === undefined)
+    fault('MASTER_KEY', `or MASTER_KEY_FILE is required: ${keyWords}`)
+  if (data.MASTER_KEY !== undefined && data.MASTER_KEY_FILE !== undefined)
+    fault('MASTER_KEY', 'and MASTER_KEY_FILE are both set: keep one.')
+  if (data.CLOCK !== undefined && production) fault('CLOCK', 'can not be manual when NODE_ENV is production.')
+  if (data.CLOCK !== undefined && !isLoopback(String(data.HOST ?? '127.0.0.1')))
+    fault('CLOCK', 'can only be manual when HOST is a loopback address.')
+  if (production && typeof data.PUBLIC_URL === 'string' && URL.canParse(data.PUBLIC_URL)) {
+    const { protocol, hostname } = new URL(data.PUBLIC_URL)
+    if (protocol === 'http:' && !isLoopback(hostname.replace(/[[\]]/g, '')))
+      fault('PUBLIC_URL', 'must be https when NODE_ENV is production.')
+  }
+}

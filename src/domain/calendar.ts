@@ -1,0 +1,118 @@
+/**
+ * The days everything hangs on. All dates are ISO calendar dates in Europe/London ('2026-03-20'), all instants ISO instants in UTC
+ * as `Date.toISOString` writes them; both sort as text. The clock is passed in.
+ *
+ * @throws RangeError when a date does not exist
+ */
+import { Temporal } from 'temporal-polyfill'
+import { bankHolidays } from './bank-holidays.ts'
+
+const zone = 'Europe/London'
+const date = (iso: string): Temporal.PlainDate => Temporal.PlainDate.from(iso, { overflow: 'reject' })
+
+export type Windows = {
+  /** Support may begin: 12 weeks before release (reconnect.md T1). */
+  opens: string
+  /** A GP practice may be asked to register the person: 28 days before release (gp-registration.md 1). */
+  gpOpens: string
+  /** The last day on which a referral is taken: 28 days after release (T2). */
+  referralCloses: string
+  /** Six calendar months after release (T3): 31 August leads to the last day of February. */
+  supportEnds: string
+}
+
+/** The windows of one release date, expected or actual. */
+export function windows(release: string): Windows {
+  const day = date(release)
+  return {
+    opens: day.subtract({ days: 84 }).toString(),
+    gpOpens: day.subtract({ days: 28 }).toString(),
+    referralCloses: day.add({ days: 28 }).toString(),
+    supportEnds: day.add({ months: 6 }).toString(),
+  }
+}
+
+/** The calendar date in London at an instant. */
+export const today = (now: Date): string =>
+  Temporal.Instant.fromEpochMilliseconds(now.getTime()).toZonedDateTimeISO(zone).toPlainDate().toString()
+
+export const addDays = (from: string, days: number): string => date(from).add({ days }).toString()
+
+/** Whole days from one date to another; negative when `to` is earlier. */
+export const daysBetween = (from: string, to: string): number => date(from).until(date(to), { largestUnit: 'days' }).days
+
+/** When the day begins in London (the clocks change), and which day it is after `days` more. */
+export function startOfDay(from: string, days = 0): { date: string; instant: string } {
+  const day = date(from).add({ days })
+  return { date: day.toString(), instant: instant(day.toZonedDateTime(zone).toInstant()) }
+}
+
+/** The instant at which the day is over: the first of the next. */
+export const endOfDay = (day: string): string => startOfDay(day, 1).instant
+
+const instant = (at: Temporal.Instant): string => new Date(at.epochMilliseconds).toISOString()
+
+/** Neither a weekend nor a bank holiday in England. */
+export const isWorkingDay = (day: string): boolean => date(day).dayOfWeek <= 5 && !bankHolidays.has(day)
+
+/** The nth working day after a date (before it, when `days` is negative). Nought gives the date itself. */
+export function addWorkingDays(from: string, days: number): string {
+  let day = from
+  for (let left = Math.abs(days); left > 0; ) {
+    day = addDays(day, Math.sign(days))
+    if (isWorkingDay(day)) left--
+  }
+  return day
+}
+
+/**
+ * Why a release on this day may well come one working day earlier, or finds the services shut behind it.
+ *
+ * @see Offenders (Day of Release from Detention) Act 2023; service-facts.md 4.4
+ */
+export function releaseDayRisk(day: string): 'friday' | 'bank-holiday-eve' | 'not-a-working-day' | undefined {
+  if (!isWorkingDay(day)) return 'not-a-working-day'
+  if (date(day).dayOfWeek === 5) return 'friday'
+  return bankHolidays.has(addDays(day, 1)) ? 'bank-holiday-eve' : undefined
+}
+
+/** Age in whole years on a day. Born on 29 February: a year older on 1 March. */
+export function ageOn(born: string, day: string): number {
+  const [birth, on] = [date(born), date(day)]
+  const hadBirthday = on.month > birth.month || (on.month === birth.month && on.day >= birth.day)
+  return on.year - birth.year - (hadBirthday ? 0 : 1)
+}
+
+/** The days a FHIR date or dateTime can mean, first and last: '1990-05' is the whole of May. Undefined: it is no date. */
+export function daysOf(fhir: string | undefined): { first: string; last: string } | undefined {
+  if (!fhir) return undefined
+  try {
+    if (fhir.includes('T')) {
+      const day = today(new Date(Temporal.Instant.from(fhir).epochMilliseconds))
+      return { first: day, last: day }
+    }
+    if (/^\d{4}$/.test(fhir)) return { first: date(`${fhir}-01-01`).toString(), last: `${fhir}-12-31` }
+    if (/^\d{4}-\d{2}$/.test(fhir))
+      return { first: date(`${fhir}-01`).toString(), last: date(`${fhir}-01`).add({ months: 1 }).subtract({ days: 1 }).toString() }
+    return /^\d{4}-\d{2}-\d{2}$/.test(fhir) ? { first: date(fhir).toString(), last: fhir } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The one calendar date in London a FHIR date or dateTime means; undefined when it means more than one day, or none. */
+export function londonDate(fhir: string | undefined): string | undefined {
+  const days = daysOf(fhir)
+  return days && days.first === days.last ? days.first : undefined
+}
+
+/** The stretch of time a FHIR date or dateTime can mean, in milliseconds, `until` not included. An instant is a stretch of nought. */
+export function stretchOf(fhir: string | undefined): { from: number; until: number } | undefined {
+  const days = daysOf(fhir)
+  if (!fhir || !days) return undefined
+  if (fhir.includes('T')) {
+    const at = Temporal.Instant.from(fhir).epochMilliseconds
+    return { from: at, until: at }
+  }
+  return { from: Date.parse(startOfDay(days.first).instant), until: Date.parse(endOfDay(days.last)) }
+}

@@ -1,0 +1,274 @@
+/**
+ * A person's record as a `Case`: FHIR resources in, plain typed words out, and what is missing. Tolerant of old shapes and of
+ * absent parts; strict about what can not be shared safely: entered in error is not read, another person's is not read.
+ */
+import type { CarePlan, CareTeam, Consent, PractitionerRole, Resource, ServiceRequest } from '@medplum/fhirtypes'
+import { BASE, ours } from '../fhir/systems.ts'
+import { londonDate, stretchOf } from './calendar.ts'
+import type { Case, Custody, CustodyBasis, Plan, Referral, Worker } from './case.ts'
+import { governing } from './consent.ts'
+import { factsOf, isCustody } from './facts.ts'
+import { sourceOf } from './labels.ts'
+import { personOf } from './person.ts'
+import { codeIn, given, type Index, indexOf, odsIn, ofType } from './resources.ts'
+
+/** Something the record does not say, with the sentence a person reads. */
+export type Missing = { what: MissingCode; words: string; expression?: string }
+export type MissingCode = keyof typeof sentences
+
+export type Reading = {
+  /** Absent only when no Patient with a name is there. */
+  case?: Case
+  /** What keeps it from being an accepted case (CONTRACT.md 4). Empty: handovers may be planned. */
+  missing: Missing[]
+  /** What else is not known. Nothing waits for it but what needs it. */
+  unknown: Missing[]
+}
+
+/**
+ * @param resources everything of one person's record, with the PractitionerRoles, Practitioners and Organizations it names
+ * @param day today; a named worker whose part ended before it is nobody's worker. Absent: one whose part ended counts only when no other does
+ */
+export function read(resources: readonly Resource[], patientId: string, day?: string): Reading {
+  const index = indexOf(resources)
+  const patient = index.get(`Patient/${patientId}`)
+  const own = resources.filter((resource) => concerns(resource, patientId) && !inError(resource))
+  const consent = governing(ofType(own, 'Consent'))
+  const who = patient?.resourceType === 'Patient' ? personOf(patient) : undefined
+  if (patient?.resourceType !== 'Patient' || !who) return { missing: [missing('person')], unknown: [] }
+
+  const found: Case = {
+    person: who.person,
+    personSource: sourceOf(patient),
+    ...given('referral', referralOf(own)),
+    ...given('custody', custodyOf(own)),
+    ...given('worker', workerOf(ofType(own, 'CareTeam'), index, day)),
+    ...given('plan', planOf(own, index)),
+    ...factsOf(own, index),
+  }
+  return { case: found, missing: keepsWaiting(found, consent), unknown: notKnown(found, who.nhsNumberWrong) }
+}
+
+/** Is it an accepted case: referral active, plan active, an agreement in force, a worker by name (CONTRACT.md 4)? */
+export function acceptedCase(resources: readonly Resource[], patientId: string, day?: string): { accepted: boolean; missing: Missing[] } {
+  const { missing } = read(resources, patientId, day)
+  return { accepted: missing.length === 0, missing }
+}
+
+const sentences = {
+  person: 'No person with a name is in the record.',
+  referral: 'There is no active referral.',
+  plan: 'There is no active plan.',
+  consent: 'There is no agreement of the person in force to share anything.',
+  worker: 'No RECONNECT worker is named in the care team.',
+  'birth-date': 'The date of birth is not known.',
+  'nhs-number': 'The NHS number could not be checked: its check digit is wrong.',
+  reason: 'No need or reason for the referral is given.',
+  establishment: 'It is not known where the person is held.',
+  'release-date': 'The release date is not known.',
+} as const
+
+const expressions: Partial<Record<MissingCode, string>> = {
+  person: 'Patient.name',
+  referral: 'ServiceRequest.status',
+  plan: 'CarePlan.status',
+  consent: 'Consent.status',
+  worker: 'CareTeam.participant',
+  'birth-date': 'Patient.birthDate',
+  'nhs-number': 'Patient.identifier',
+  reason: 'ServiceRequest.reasonCode',
+  establishment: 'Observation.component',
+  'release-date': 'Observation.component',
+}
+
+const missing = (what: MissingCode): Missing => ({ what, words: sentences[what], ...given('expression', expressions[what]) })
+
+function keepsWaiting({ referral, plan, worker }: Case, consent: Consent | undefined): Missing[] {
+  const codes: MissingCode[] = []
+  if (referral?.status !== 'active') codes.push('referral')
+  if (plan?.status !== 'active') codes.push('plan')
+  if (consent?.status !== 'active') codes.push('consent')
+  if (!worker) codes.push('worker')
+  return codes.map(missing)
+}
+
+function notKnown({ person, referral, custody, needs }: Case, nhsNumberWrong: boolean): Missing[] {
+  const codes: MissingCode[] = []
+  if (!person.birthDate) codes.push('birth-date')
+  if (nhsNumberWrong) codes.push('nhs-number')
+  if (!referral?.reasons.length && !needs.length) codes.push('reason')
+  if (!custody?.establishment) codes.push('establishment')
+  if (!custody?.releaseDate && !custody?.left) codes.push('release-date')
+  return codes.map(missing)
+}
+
+/** Ours: the service's request to a partner, not somebody's request to the service. */
+const isHandoverRequest = (request: ServiceRequest): boolean =>
+  request.identifier?.some(({ system }) => system === `${BASE}/Id/handover`) === true
+
+/** The referral still open, else the latest. */
+function referralOf(own: readonly Resource[]): Referral | undefined {
+  const requests = ofType(own, 'ServiceRequest').filter((request) => !isHandoverRequest(request))
+  const request = latest(
+    requests,
+    ({ status }) => !/^(completed|revoked)$/.test(status),
+    ({ authoredOn }) => authoredOn,
+  )
+  if (!request) return undefined
+  return {
+    id: String(request.id),
+    status: request.status,
+    reasons: request.reasonCode ?? [],
+    ...given('authoredOn', request.authoredOn),
+    ...given('priority', request.priority),
+    ...given('requester', request.requester?.reference),
+  }
+}
+
+const bases: readonly string[] = ['sentenced', 'remand', 'recall', 'rotl', 'immigration-detention'] satisfies CustodyBasis[]
+
+function custodyOf(own: readonly Resource[]): Custody | undefined {
+  const all = ofType(own, 'Observation').filter(isCustody)
+  const observation = latest(
+    all,
+    () => true,
+    ({ effectivePeriod, effectiveDateTime, issued }) => effectivePeriod?.start ?? effectiveDateTime ?? issued,
+  )
+  if (!observation) return undefined
+  const part = (name: string) => observation.component?.find(({ code }) => codeIn(code, ours('observation')) === name)
+  const place = part('establishment')
+  const [code, name] = [
+    codeIn(place?.valueCodeableConcept, ours('prison')),
+    place?.valueCodeableConcept?.text ?? place?.valueCodeableConcept?.coding?.[0]?.display ?? place?.valueString,
+  ]
+  const basis = codeIn(part('custody-basis')?.valueCodeableConcept, ours('custody-basis'))
+  const release = part('expected-release-date')
+  return {
+    ...sourceOf(observation, { categories: ['release'] }),
+    ...(code || name ? { establishment: { ...given('code', code), ...given('name', name) } } : {}),
+    ...(basis && bases.includes(basis) ? { basis: basis as CustodyBasis } : {}),
+    ...given('releaseDate', londonDate(release?.valueDateTime ?? release?.valuePeriod?.start ?? release?.valueString)),
+    ...given('releaseDateType', codeIn(part('release-date-type')?.valueCodeableConcept, ours('release-date-type'))),
+    ...given('releaseDateConfirmed', part('release-date-confirmed')?.valueBoolean),
+    ...given('left', londonDate(observation.effectivePeriod?.end)),
+  }
+}
+
+/** The named worker: member of a care team that is not over, whose part in it is not over. */
+function workerOf(teams: readonly CareTeam[], index: Index, day: string | undefined): Worker | undefined {
+  const parts = teams
+    .filter(({ status }) => status !== 'inactive')
+    .flatMap((team) => team.participant ?? [])
+    .filter(({ role, member }) => member && role?.some((each) => codeIn(each, ours('team-role')) === 'named-worker'))
+    .filter(({ period }) => !day || !period?.end || (londonDate(period.end) ?? period.end) >= day)
+  const current =
+    parts.find(({ period }) => !period?.end) ?? parts.sort((a, b) => String(b.period?.end).localeCompare(String(a.period?.end)))[0]
+  if (!current?.member) return undefined
+  const member = index.get(current.member.reference)
+  const role = member?.resourceType === 'PractitionerRole' ? member : undefined
+  if (role?.active === false) return undefined
+  const practitioner = role ? index.get(role.practitioner?.reference) : member
+  const person = practitioner?.resourceType === 'Practitioner' ? practitioner : undefined
+  const name = person?.name?.[0]
+  const telecom = [...(role?.telecom ?? []), ...(person?.telecom ?? [])]
+  const by = (system: string) => telecom.find((each) => each.system === system && each.use !== 'old')?.value
+  return {
+    ...given('practitionerId', person?.id ?? role?.practitioner?.reference?.split('/')[1]),
+    ...given('roleId', role?.id),
+    ...given('family', name?.family ?? name?.text ?? role?.practitioner?.display ?? current.member.display),
+    ...given('given', name?.given),
+    ...given('phone', by('phone')),
+    ...given('email', by('email')),
+    ...given('service', serviceOf(role)),
+  }
+}
+
+const serviceOf = (role: PractitionerRole | undefined): string | undefined =>
+  role?.organization?.reference?.match(/^Organization\/(.+)$/)?.[1]
+
+/** The active plan; without one, the latest that was anything more than a proposal. */
+function planOf(own: readonly Resource[], index: Index): Plan | undefined {
+  const plans = ofType(own, 'CarePlan').filter(({ intent }) => intent !== 'proposal')
+  const plan = latest(
+    plans,
+    ({ status }) => status === 'active',
+    (each) => each.period?.start ?? each.created,
+  )
+  if (!plan) return undefined
+  return {
+    id: String(plan.id),
+    status: plan.status,
+    ...given('title', plan.title),
+    ...given('start', londonDate(plan.period?.start)),
+    activities: activitiesOf(plan, index),
+  }
+}
+
+function activitiesOf(plan: CarePlan, index: Index): Plan['activities'] {
+  const seen = new Map<string, number>()
+  return (plan.activity ?? []).flatMap(({ detail }) => {
+    if (!detail || detail.status === 'entered-in-error' || detail.doNotPerform) return []
+    const code =
+      codeIn(detail.code, ours('support-activity')) ?? slug(detail.code?.text ?? detail.code?.coding?.[0]?.code ?? detail.description)
+    const performers = (detail.performer ?? []).flatMap((each) => performerOf(each, index) ?? [])
+    return (performers.length ? performers : [undefined]).map((performer) => {
+      const mine = `${performer?.partner ?? performer?.ods ?? ''} ${code}`
+      const ordinal = (seen.get(mine) ?? 0) + 1
+      seen.set(mine, ordinal)
+      return {
+        key: ordinal === 1 ? code : `${code}-${ordinal}`,
+        status: detail.status,
+        ...given('code', detail.code),
+        ...given('description', detail.description),
+        ...given('performer', performer),
+      }
+    })
+  })
+}
+
+/** An organisation by id, by ODS code, or by a resource that has one. Staff, the person and their family are no partners. */
+function performerOf(
+  reference: { reference?: string; identifier?: { system?: string; value?: string } },
+  index: Index,
+): { partner?: string; ods?: string } | undefined {
+  const organization = index.get(reference.reference)
+  const partner = reference.reference?.replace(`${BASE}/`, '').match(/^Organization\/([^/]+)/)?.[1]
+  const ods =
+    odsIn([reference.identifier ?? {}]) ??
+    (organization?.resourceType === 'Organization' ? odsIn(organization.identifier ?? []) : undefined)
+  return partner || ods ? { ...given('partner', partner), ...given('ods', ods) } : undefined
+}
+
+const slug = (text: string | undefined): string =>
+  text
+    ?.toLowerCase()
+    .match(/[a-z0-9]+/g)
+    ?.join('-')
+    .slice(0, 60) ?? 'activity'
+
+/** The one that counts: of those preferred, else of all, the latest by its own date and then by when it was recorded. */
+function latest<T extends Resource>(
+  all: readonly T[],
+  preferred: (one: T) => boolean,
+  when: (one: T) => string | undefined,
+): T | undefined {
+  const some = all.filter(preferred)
+  const time = (text: string | undefined) => stretchOf(text)?.from ?? -Infinity
+  const byTime = (a: T, b: T) => compare(time(when(b)), time(when(a))) || compare(time(b.meta?.lastUpdated), time(a.meta?.lastUpdated))
+  return [...(some.length ? some : all)].sort(byTime)[0]
+}
+const compare = (a: number, b: number): number => (a === b ? 0 : a < b ? -1 : 1)
+
+/** Is it about this person? A resource that names nobody is: it came with their record. */
+function concerns(resource: Resource, patientId: string): boolean {
+  const { subject, patient, participant } = resource as About
+  const actors = resource.resourceType === 'Appointment' ? (participant ?? []).map(({ actor }) => actor) : []
+  const people = [subject, patient, ...actors].flatMap((each) => each?.reference?.match(/(?:^|\/)Patient\/([^/]+)/)?.[1] ?? [])
+  return people.length === 0 || people.includes(patientId)
+}
+type About = { subject?: Named; patient?: Named; participant?: { actor?: Named }[] }
+type Named = { reference?: string }
+
+const inError = (resource: Resource): boolean =>
+  'status' in resource &&
+  (resource.status === 'entered-in-error' || (resource.resourceType === 'Observation' && resource.status === 'cancelled'))

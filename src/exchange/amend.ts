@@ -1,0 +1,58 @@
+/**
+ * One change to one person, in one commit: read the situation, let a step change it, look at the whole plan again, write.
+ * Somebody else was faster: read again and decide again, on what is so now.
+ */
+import { Conflict, type Statement } from '../store/database.ts'
+import { type Actor, type Change, startChange } from './change.ts'
+import type { Exchange } from './exchange.ts'
+import { plan } from './plan.ts'
+import { type Situation, situationOf } from './situation.ts'
+
+const attempts = 20
+
+/**
+ * @param change what is to be different; may throw a Refusal, then nothing is written. Called again when somebody was faster
+ * @param alongside statements for the same commit (an inbox row, ...)
+ * @returns what `change` gave, or undefined when there is no such person
+ * @throws Conflict when a unique key of `alongside` is taken, or the same person is changed faster than we can read
+ */
+export async function amend<Result>(
+  exchange: Exchange,
+  patient: string,
+  actor: Actor,
+  change: (under: Change) => Result | Promise<Result>,
+  alongside: (result: Result) => Statement[] = () => [],
+): Promise<Result | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    const situation = await situationOf(exchange, patient)
+    if (!situation) return undefined
+    try {
+      return await commit(exchange, [situation], actor, ([under]) => change(under as Change), alongside)
+    } catch (error) {
+      if (!isRace(error) || attempt === attempts) throw error
+    }
+  }
+}
+
+/** Several people at once (a transaction may name more than one); all of it or none of it. */
+export async function commit<Result>(
+  exchange: Exchange,
+  situations: Situation[],
+  actor: Actor,
+  change: (under: Change[]) => Result | Promise<Result>,
+  alongside: (result: Result) => Statement[] = () => [],
+): Promise<Result> {
+  const under = situations.map((situation) => startChange(situation, actor))
+  const result = await change(under)
+  for (const one of under) plan(one)
+  await exchange.database.atomically([...under.flatMap((one) => one.statements()), ...alongside(result)])
+  const partners = under.flatMap((one) => one.owedTo())
+  if (partners.length) exchange.wake([...new Set(partners)])
+  return result
+}
+
+/** A lost race over what we read; anything else (a taken unique key) is for the caller to understand. */
+export const isRace = (error: unknown): boolean => error instanceof Conflict && /^(revision|version|owed)$/.test(error.what)
+
+/** Nothing is known to have changed but the time: look again. */
+export const lookAgain = (exchange: Exchange, patient: string): Promise<unknown> => amend(exchange, patient, { who: 'exchange' }, () => true)

@@ -1,0 +1,176 @@
+/**
+ * A change under way: everything one commit about one person will write, collected in memory.
+ *
+ * Steps of the journey say what should be so (`put`, `owe`, `wait`, `ask`, ...); saying what is already so writes nothing.
+ * `statements` turns the difference into one unit, guarded by the revision the situation was read at.
+ */
+import type { Resource } from '@medplum/fhirtypes'
+import { v7 as newId } from 'uuid'
+import { type AuditRow, recordAudit } from '../store/audit.ts'
+import { mustChange, type Statement } from '../store/database.ts'
+import { type NewOwed, type Owed, owe, voidOwed } from '../store/owed.ts'
+import { newPerson, nextRevision } from '../store/people.ts'
+import { createResource, type Stored, takeOffShelf, updateResource } from '../store/resources.ts'
+import { clearTimer, setTimer } from '../store/timers.ts'
+import { openWorkItem, resolveWorkItemAbout } from '../store/work-items.ts'
+import { serviceShelf, type Situation } from './situation.ts'
+
+/** Who does it, under which request. */
+export type Actor = { who: string; requestId?: string }
+export type Message = Pick<NewOwed, 'id' | 'partner' | 'task' | 'reason' | 'correlation' | 'body' | 'basis'>
+export type Question = { about: string; reason: string; words: string; task?: string }
+
+export type Change = {
+  situation: Situation
+  actor: Actor
+  /** The resource as it will stand; the same content writes nothing. Gives the stored form, with its version. */
+  put(shelf: string, resource: Resource, basis?: string): Stored
+  /** Deletes on the service's shelf: history stays. */
+  remove(shelf: string, ref: string): void
+  /** Off a partner's shelf, versions and all. */
+  takeOff(shelf: string, ref: string): void
+  owe(message: Message): void
+  void(owed: Owed, note: string): void
+  wait(about: string, dueAt: string): void
+  ask(question: Question): void
+  audit(row: Omit<AuditRow, 'id' | 'at' | 'who' | 'service' | 'patient' | 'requestId'>): void
+  /** Partners that will be owed something new. */
+  owedTo(): string[]
+  /** Timers and work items that were not said again go: the plan says all that is waited for each time. */
+  settleWaiting(): void
+  statements(): Statement[]
+}
+
+export function startChange(situation: Situation, actor: Actor): Change {
+  const at = situation.now.toISOString()
+  const shelf = serviceShelf(situation.service.id)
+  const before = new Map<string, Stored | undefined>()
+  const after = new Map<string, Stored | 'gone'>()
+  const extra: Statement[] = []
+  const waits = new Map<string, string>()
+  const questions = new Map<string, Question>()
+  const partners = new Set<string>()
+  let settled = false
+
+  const place = (on: string) => (on === shelf ? situation.record : situation.told)
+  const keyIn = (on: string, ref: string) => (on === shelf ? ref : `${on} ${ref}`)
+  const remember = (on: string, ref: string): Stored | undefined => {
+    const current = place(on).get(keyIn(on, ref))
+    const key = `${on} ${ref}`
+    if (!before.has(key)) before.set(key, current)
+    return current
+  }
+
+  const change: Change = {
+    situation,
+    actor,
+    put(on, resource, basis) {
+      const ref = `${resource.resourceType}/${resource.id}`
+      const current = remember(on, ref)
+      const meaning = meaningOf(resource)
+      if (current?.body && meaningOf(current.body) === meaning && current.basis === basis) return current
+      const original = before.get(`${on} ${ref}`)
+      const version = (original?.version ?? 0) + 1
+      const body = { ...resource, meta: { ...resource.meta, versionId: String(version), lastUpdated: at } }
+      const stored: Stored = {
+        shelf: on,
+        type: resource.resourceType,
+        id: resource.id as string,
+        version,
+        lastUpdated: at,
+        patient: situation.patient,
+        body,
+        ...(basis === undefined ? {} : { basis }),
+      }
+      place(on).set(keyIn(on, ref), stored)
+      after.set(`${on} ${ref}`, stored)
+      return stored
+    },
+    remove(on, ref) {
+      const current = remember(on, ref)
+      if (!current) return
+      const { body: _, ...rest } = current
+      const stored: Stored = { ...rest, version: (before.get(`${on} ${ref}`)?.version ?? 0) + 1, lastUpdated: at }
+      place(on).delete(keyIn(on, ref))
+      after.set(`${on} ${ref}`, stored)
+    },
+    takeOff(on, ref) {
+      if (!remember(on, ref)) return
+      place(on).delete(keyIn(on, ref))
+      after.set(`${on} ${ref}`, 'gone')
+    },
+    owe(message) {
+      const row = { ...message, service: situation.service.id, patient: situation.patient, createdAt: at, dueAt: at }
+      extra.push(owe(row))
+      situation.owed.push({ ...row, seq: Number.MAX_SAFE_INTEGER, state: 'due', attempts: 0, unanswered: false })
+      partners.add(message.partner)
+    },
+    void(owed, note) {
+      // What is being sent right now is asked about again by whoever sends it; here it counts as possibly arrived.
+      if (owed.state === 'sending') return
+      extra.push(mustChange('owed', voidOwed(owed.id, at, note)))
+      owed.state = 'void'
+    },
+    wait(about, dueAt) {
+      waits.set(about, dueAt)
+    },
+    ask(question) {
+      questions.set(question.about, question)
+    },
+    audit(row) {
+      extra.push(
+        recordAudit([
+          {
+            id: newId(),
+            at,
+            who: actor.who,
+            service: situation.service.id,
+            patient: situation.patient,
+            ...(actor.requestId ? { requestId: actor.requestId } : {}),
+            ...row,
+          },
+        ]),
+      )
+    },
+    owedTo: () => [...partners],
+    settleWaiting() {
+      settled = true
+    },
+    statements() {
+      const { patient, service, revision } = situation
+      const unit: Statement[] = [revision === undefined ? newPerson(patient, service.id) : nextRevision(patient, revision)]
+      for (const [key, now] of after) {
+        const was = before.get(key)
+        if (now === 'gone') {
+          if (was) unit.push(...takeOffShelf(was.shelf, was.type, was.id))
+        } else if (was) unit.push(...updateResource(now, was.version))
+        else if (now.body) unit.push(...createResource(now))
+      }
+      unit.push(...extra)
+      if (settled) {
+        for (const row of situation.timers) if (waits.get(row.about) !== row.dueAt && !waits.has(row.about)) unit.push(clearTimer(patient, row.about))
+        for (const [about, dueAt] of waits) {
+          if (!situation.timers.some((row) => row.about === about && row.dueAt === dueAt)) unit.push(setTimer({ patient, about, service: service.id, dueAt }))
+        }
+        for (const row of situation.work) if (isPlanned(row.about) && !questions.has(row.about)) unit.push(resolveWorkItemAbout(patient, row.about, at))
+        for (const question of questions.values()) {
+          const open = situation.work.find((row) => row.about === question.about)
+          if (open?.words === question.words) continue
+          if (open) unit.push(resolveWorkItemAbout(patient, question.about, at))
+          unit.push(openWorkItem({ id: newId(), service: service.id, patient, openedAt: at, ...question }))
+        }
+      }
+      return unit
+    },
+  }
+  return change
+}
+
+/** Work items the plan opens and resolves by itself; a parked message is the deliverer's to ask about and a person's to resolve. */
+const isPlanned = (about: string): boolean => !about.startsWith('parked:')
+
+/** What a resource says, without its version and time. */
+function meaningOf(resource: Resource): string {
+  const { versionId: _v, lastUpdated: _l, ...meta } = resource.meta ?? {}
+  return JSON.stringify({ ...resource, meta })
+}

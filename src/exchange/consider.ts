@@ -1,0 +1,101 @@
+/**
+ * What each partner of a plan would be told now, and why: the one consideration that planning, `$why`, the dry run and the
+ * command line all share. Pure: a situation in, an opinion out.
+ */
+import type { Consent, Resource } from '@medplum/fhirtypes'
+import { v5 } from 'uuid'
+import type { Adapter } from '../adapter.ts'
+import { startOfDay, today } from '../domain/calendar.ts'
+import type { Activity, Case, Source } from '../domain/case.ts'
+import { type Decision, decide } from '../domain/consent.ts'
+import type { Partner } from '../domain/directory.ts'
+import { type Missing, read } from '../domain/read.ts'
+import { type Filled, fill, type Scope } from '../mapping.ts'
+import { resourcesOf, type Situation } from './situation.ts'
+
+/** An activity of the plan, and the partner who is to carry it out. */
+export type Wanted = { activity: Activity; partner: Partner; adapter: Adapter }
+
+export type Considered = {
+  partner: Partner
+  adapter: Adapter
+  wanted: Wanted[]
+  decision: Decision
+  filled: Filled
+  /** The instant from which this kind of partner may be asked; absent: now. 'unknown': nobody knows the release date. */
+  opens?: string | 'unknown'
+}
+
+export type Understanding = {
+  case?: Case
+  missing: Missing[]
+  consents: Consent[]
+  partners: Considered[]
+  /** Activities whose performer is no partner we know. */
+  strangers: Activity[]
+}
+
+export function consider(situation: Situation): Understanding {
+  const resources = resourcesOf(situation.record)
+  const { case: found, missing } = read(resources, situation.patient)
+  const consents = resources.filter((resource: Resource): resource is Consent => resource.resourceType === 'Consent')
+  if (!found?.plan) return { ...(found ? { case: found } : {}), missing, consents, partners: [], strangers: [] }
+
+  const wanted: Wanted[] = []
+  const strangers: Activity[] = []
+  for (const activity of found.plan.activities) {
+    if (!activity.performer || /^(cancelled|stopped|entered-in-error)$/.test(activity.status)) continue
+    const partner = partnerOf(situation, activity.performer)
+    const adapter = partner && situation.adapters.get(partner.kind)
+    if (partner && adapter && !partner.retired) wanted.push({ activity, partner, adapter })
+    else if (activity.performer.partner !== situation.service.id) strangers.push(activity)
+  }
+  const byPartner = Map.groupBy(wanted, ({ partner }) => partner)
+  const partners = [...byPartner.values()].map((group) => considerPartner(situation, found, consents, group))
+  return { case: found, missing, consents, partners, strangers }
+}
+
+function considerPartner(situation: Situation, found: Case, consents: Consent[], wanted: Wanted[]): Considered {
+  const { partner, adapter } = wanted[0] as Wanted
+  const decision = decide({
+    consents,
+    recipient: { partner: partner.id, kind: partner.kind, ...(partner.ods ? { ods: partner.ods } : {}) },
+    purposeOfUse: adapter.mapping.purposeOfUse,
+    now: situation.now,
+  })
+  const filled = fill(adapter.mapping, scopeOf(found, wanted), decision.permit)
+  const opens = opening(found, adapter, situation.now)
+  return { partner, adapter, wanted, decision, filled, ...(opens ? { opens } : {}) }
+}
+
+/** A case as one partner's mapping sees it: the plan's activities are its own only. */
+export function scopeOf(found: Case, wanted: readonly Wanted[]): Scope {
+  const { plan, worker, ...others } = found
+  const own = (id: string | undefined) => (id ? v5(`${found.person.id}/${id}`, v5.URL) : undefined)
+  // A worker is told once for each person they look after, and goes with that person's information.
+  const ids = worker && { practitionerId: own(worker.practitionerId), roleId: own(worker.roleId) }
+  const rest = { ...others, ...(worker ? { worker: { ...worker, ...withoutGaps(ids ?? {}) } } : {}) }
+  const activities = wanted.map(
+    ({ activity }): Activity & Source => ({ ...activity, ref: `CarePlan/${plan?.id}#${activity.key}`, categories: ['activity'], confidentiality: 'N' }),
+  )
+  if (!plan) return { ...rest, activities }
+  const { activities: _all, ...outline } = plan
+  return { ...rest, plan: outline, activities }
+}
+
+/** Before its window a partner is not asked. Most kinds open with RECONNECT itself and need no date; a GP practice does not. */
+function opening(found: Case, adapter: Adapter, now: Date): string | undefined {
+  const { releaseDate, left } = found.custody ?? {}
+  if (left) return undefined
+  if (!releaseDate) return adapter.window.opensDays < 84 ? 'unknown' : undefined
+  const opens = startOfDay(releaseDate, -adapter.window.opensDays)
+  return today(now) >= opens.date ? undefined : opens.instant
+}
+
+function partnerOf(situation: Situation, performer: NonNullable<Activity['performer']>): Partner | undefined {
+  const { partners } = situation.directory
+  if (performer.partner) return partners.get(performer.partner)
+  return [...partners.values()].find((partner) => partner.ods === performer.ods && !partner.retired)
+}
+
+const withoutGaps = <T extends object>(some: T) => Object.fromEntries(Object.entries(some).filter(([, value]) => value !== undefined)) as { [K in keyof T]-?: NonNullable<T[K]> }

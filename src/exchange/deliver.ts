@@ -1,0 +1,217 @@
+/**
+ * Step 10 of the journey: decide again, then one attempt over the partner's channel.
+ *
+ * A message moves due -> sending (leased, the attempt number is the fence) -> delivered, or back to due at a later time, or
+ * parked for a person, or void when it may not be told any more. Every partner has a lane of its own with a few messages in
+ * hand at most, so one that is slow or dead holds up nobody else. A lease that ran out means that the process died between
+ * sending and writing down the answer: the message goes again under the same key, unless its partner can not drop a repeat.
+ */
+import type { Task } from '@medplum/fhirtypes'
+import { v7 as newId } from 'uuid'
+import type { Delivery } from '../channel.ts'
+import { decide } from '../domain/consent.ts'
+import type { Partner } from '../domain/directory.ts'
+import type { Disclosure } from '../mapping.ts'
+import { recordAudit } from '../store/audit.ts'
+import { Conflict, type Statement } from '../store/database.ts'
+import { claim, type Owed, partnersDue, settle } from '../store/owed.ts'
+import { consentsOf, readResource, type Stored, updateResource } from '../store/resources.ts'
+import { openWorkItem } from '../store/work-items.ts'
+import { lookAgain } from './amend.ts'
+import type { Exchange } from './exchange.ts'
+import { serviceShelf } from './situation.ts'
+import { inState, stateOf } from './task.ts'
+
+/** Messages in hand for one partner at a time. */
+const lane = 4
+/** An attempt that takes longer than this has no answer. */
+const attemptMs = 30_000
+/** Long enough for an attempt and writing down how it went. */
+const leaseMs = 2 * attemptMs
+/** No answer for three days: a person looks. */
+const giveUpMs = 72 * 3_600_000
+
+export type Deliverer = {
+  /** There may be something to send to these partners (to all that have something due, when none is named). */
+  wake(partners?: readonly string[]): void
+  /** Resolves when nothing is due and nothing is in hand. */
+  idle(): Promise<void>
+  /** Takes nothing new; resolves when what is in hand is written down. */
+  stop(): Promise<void>
+}
+
+export function startDelivering(exchange: Exchange): Deliverer {
+  const running = new Map<string, Promise<void>>()
+  const again = new Set<string>()
+  let looking: Promise<void> = Promise.resolve()
+  let stopped = false
+
+  const run = (partner: string): void => {
+    if (stopped) return
+    if (running.has(partner)) {
+      again.add(partner)
+      return
+    }
+    const work = drain(partner)
+      .catch((error: unknown) => exchange.log('error', 'lane-failed', { partner, error: error instanceof Error ? error.name : 'unknown' }))
+      .finally(() => {
+        running.delete(partner)
+        if (again.delete(partner)) run(partner)
+      })
+    running.set(partner, work)
+  }
+
+  /** Sends what is due, a few at a time; a free place is filled as soon as there is one. */
+  const drain = async (partner: string): Promise<void> => {
+    const hands = new Set<Promise<void>>()
+    for (;;) {
+      again.delete(partner)
+      const now = exchange.now()
+      const leaseUntil = new Date(now.getTime() + leaseMs).toISOString()
+      const taken = stopped ? [] : await claim(exchange.database, partner, now.toISOString(), leaseUntil, lane - hands.size)
+      for (const message of taken) {
+        const hand: Promise<void> = attempt(exchange, message).finally(() => hands.delete(hand))
+        hands.add(hand)
+      }
+      if (hands.size === 0 && !again.has(partner)) return
+      if (hands.size) await Promise.race(hands)
+    }
+  }
+
+  return {
+    wake(partners) {
+      if (partners) for (const partner of partners) run(partner)
+      else looking = looking.then(async () => (await partnersDue(exchange.database, exchange.now().toISOString())).forEach(run), () => undefined)
+    },
+    async idle() {
+      do {
+        await looking
+        await Promise.all(running.values())
+      } while (running.size)
+    },
+    async stop() {
+      stopped = true
+      await looking
+      await Promise.all(running.values())
+    },
+  }
+}
+
+/** One attempt at one message, and how it ended written down. */
+async function attempt(exchange: Exchange, message: Owed): Promise<void> {
+  const partner = exchange.directory().partners.get(message.partner)
+  const end = await outcomeOf(exchange, message, partner)
+  try {
+    await exchange.database.atomically([...end.statements, ...(end.delivered ? await markDelivered(exchange, message) : [])])
+  } catch (error) {
+    if (!(error instanceof Conflict)) throw error
+    if (error.what === 'version' && end.delivered) await exchange.database.atomically([...end.statements, ...(await markDelivered(exchange, message))])
+    else exchange.log('warn', 'lease-lost', { owed: message.id, attempt: message.attempts })
+  }
+  if (end.lookAgain) await lookAgain(exchange, message.patient)
+  exchange.log(end.delivered ? 'info' : 'warn', 'attempt', { owed: message.id, partner: message.partner, attempt: message.attempts, outcome: end.outcome, note: end.note })
+}
+
+type End = { outcome: string; statements: Statement[]; delivered?: true; lookAgain?: true; note?: string }
+
+async function outcomeOf(exchange: Exchange, message: Owed, partner: Partner | undefined): Promise<End> {
+  const { id, attempts: number } = message
+  const at = exchange.now().toISOString()
+  if (!partner || partner.retired) return parked(exchange, message, 'the partner is no longer in the directory', message.unanswered)
+  if (message.unanswered && !partner.deduplicates && number > 1) {
+    return parked(exchange, message, 'an attempt had no answer, and this partner can not tell a repeat from a second message', true)
+  }
+  const refused = await noLongerPermitted(exchange, message, partner)
+  if (refused) {
+    return { outcome: 'void', lookAgain: true, note: refused, statements: settle({ id, attempt: number, at, outcome: 'void', note: refused }) }
+  }
+  const delivery = await send(exchange, message, partner)
+  const after = exchange.now()
+  if (delivery.outcome === 'accepted') {
+    const { receipt } = delivery
+    const told = recordAudit([
+      { id: newId(), at: after.toISOString(), action: 'deliver', who: 'exchange', service: message.service, patient: message.patient, entity: `Task/${message.task}`, recipient: partner.id, detail: JSON.stringify({ message: id, attempt: number, reason: message.reason }) },
+    ])
+    return { outcome: 'delivered', delivered: true, statements: [...settle({ id, attempt: number, at: after.toISOString(), outcome: 'accepted', receipt }), told] }
+  }
+  if (delivery.outcome === 'rejected') return parked(exchange, message, `the partner rejected it: ${delivery.issues.join(', ')}`, false)
+  const { reason, unanswered, retryAfterSeconds } = delivery
+  if (unanswered && !partner.deduplicates) return parked(exchange, message, `${reason}; this partner can not tell a repeat from a second message`, true)
+  const since = message.firstTriedAt ? new Date(message.firstTriedAt).getTime() : after.getTime()
+  if (after.getTime() - since >= giveUpMs) return parked(exchange, message, `${reason}; tried for 72 hours`, unanswered)
+  const dueAt = new Date(after.getTime() + Math.max(backoffMs(number), (retryAfterSeconds ?? 0) * 1000)).toISOString()
+  return { outcome: 'unavailable', note: reason, statements: settle({ id, attempt: number, at: after.toISOString(), outcome: 'unavailable', dueAt, unanswered, note: reason }) }
+}
+
+/** Half a minute, doubled at each attempt up to four hours, and up to a fifth more or less so that messages do not march in step. */
+export function backoffMs(attemptsMade: number, chance = Math.random()): number {
+  const base = Math.min(30_000 * 2 ** (attemptsMade - 1), 4 * 3_600_000)
+  return Math.round(base * (0.8 + 0.4 * chance))
+}
+
+/** Asked again, on the consent as it is at this moment: may everything in these frozen bytes still be told? */
+async function noLongerPermitted(exchange: Exchange, message: Owed, partner: Partner): Promise<string | undefined> {
+  const told = JSON.parse(message.basis) as Disclosure[]
+  if (!told.length) return undefined
+  const adapter = exchange.adapters.get(partner.kind)
+  if (!adapter) return 'no adapter knows this kind of partner any more'
+  const consents = (await consentsOf(exchange.database, [message.patient])).get(message.patient) ?? []
+  const recipient = { partner: partner.id, kind: partner.kind, ...(partner.ods ? { ods: partner.ods } : {}) }
+  const decision = decide({ consents, recipient, purposeOfUse: adapter.mapping.purposeOfUse, now: exchange.now() })
+  for (const disclosure of told) {
+    const verdict = decision.permit(disclosure)
+    if (!verdict.permitted) return verdict.because
+  }
+  return undefined
+}
+
+async function send(exchange: Exchange, message: Owed, partner: Partner): Promise<Delivery> {
+  const channel = exchange.channels.get(partner.channel.name)
+  const service = exchange.directory().services.get(message.service)
+  if (!channel || !service || message.body === undefined) return { outcome: 'rejected', issues: ['no way to reach this partner is set up'] }
+  const { name: _, ...rest } = partner.channel
+  const settings = channel.settings.safeParse({ name: channel.name, ...rest })
+  if (!settings.success) return { outcome: 'rejected', issues: ['the settings of its channel are not valid'] }
+  try {
+    return await channel.send(
+      {
+        key: message.id,
+        correlation: message.correlation,
+        body: message.body,
+        contentType: 'application/fhir+json',
+        from: { name: service.name, ...(service.ods ? { ods: service.ods } : {}) },
+        to: { id: partner.id, name: partner.name, ...(partner.ods ? { ods: partner.ods } : {}) },
+      },
+      { settings: settings.data, fetch: exchange.fetch, signal: AbortSignal.timeout(attemptMs) },
+    )
+  } catch {
+    // A channel that throws has a fault of its own: nobody knows how far it came.
+    return { outcome: 'unavailable', reason: 'the channel failed', unanswered: true }
+  }
+}
+
+/** It waits for a person, who sees why and can send it again. */
+function parked(exchange: Exchange, message: Owed, why: string, unanswered: boolean): End {
+  const at = exchange.now().toISOString()
+  const name = exchange.directory().partners.get(message.partner)?.name ?? message.partner
+  return {
+    outcome: 'parked',
+    note: why,
+    statements: [
+      ...settle({ id: message.id, attempt: message.attempts, at, outcome: 'parked', unanswered, note: why }),
+      openWorkItem({ id: newId(), service: message.service, patient: message.patient, task: message.task, about: `parked:${message.id}`, reason: 'parked', words: `A message to ${name} did not arrive: ${why}. Mend the cause and send it again, or phone.`, openedAt: at }),
+    ],
+  }
+}
+
+/** The handover shows that its message arrived; one that has moved on meanwhile stays as it is. */
+async function markDelivered(exchange: Exchange, message: Owed): Promise<Statement[]> {
+  const stored = await readResource(exchange.database, serviceShelf(message.service), 'Task', message.task)
+  const task = stored?.body as Task | undefined
+  if (!stored || !task || stateOf(task).businessStatus !== 'queued') return []
+  const at = exchange.now().toISOString()
+  const version = stored.version + 1
+  const body = inState(task, { status: 'requested', businessStatus: 'delivered' }, at)
+  const next: Stored = { ...stored, version, lastUpdated: at, body: { ...body, meta: { ...body.meta, versionId: String(version), lastUpdated: at } } }
+  return updateResource(next, stored.version)
+}

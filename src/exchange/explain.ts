@@ -1,0 +1,141 @@
+/**
+ * Why somebody is told something or not, and who was told what: the decision in plain words, for a navigator and for the person.
+ */
+import type { Parameters, ParametersParameter, Task } from '@medplum/fhirtypes'
+import { type Request } from '../access/caller.ts'
+import { categories } from '../domain/categories.ts'
+import { stateWords } from '../domain/handover.ts'
+import { refuse } from '../fhir/outcome.ts'
+import type { Disclosure, Filled } from '../mapping.ts'
+import { auditOf } from '../store/audit.ts'
+import { owedOfPatient } from '../store/owed.ts'
+import { readResource } from '../store/resources.ts'
+import { type Considered, consider } from './consider.ts'
+import type { Answer, Exchange } from './exchange.ts'
+import { type Situation, situationOf } from './situation.ts'
+import { isHandover, stateOf } from './task.ts'
+
+const text = (name: string, valueString: string): ParametersParameter => ({ name, valueString })
+const part = (name: string, ...inside: ParametersParameter[]): ParametersParameter => ({ name, part: inside })
+const answer = (parameter: ParametersParameter[]): Answer => ({ status: 200, body: { resourceType: 'Parameters', parameter } as Parameters })
+
+/** Task/{id}/$why: what this partner is told and what not, each with its reason, as it would be decided now. */
+export async function why(exchange: Exchange, request: Request, id: string): Promise<Answer> {
+  const { situation, task } = await handover(exchange, request, id)
+  const partner = task.owner?.reference?.replace('Organization/', '') as string
+  const considered = consider(situation).partners.find((one) => one.partner.id === partner)
+  const state = stateOf(task)
+  const parameters = [text('handover', `${partnerName(situation, partner)}: ${stateWords(state)}`), ...(task.statusReason?.text ? [text('reason', task.statusReason.text)] : [])]
+  const work = situation.work.filter((item) => item.task === id).map((item) => text('waits-for', item.words))
+  const waits = situation.timers.filter((timer) => timer.about.endsWith(`:${id}`)).map((timer) => text('looked-at-again', timer.dueAt))
+  if (!considered) return answer([...parameters, text('decision', 'The plan no longer asks this partner for anything, so it is told nothing.'), ...work, ...waits])
+  return answer([...parameters, ...decisionOf(considered), ...work, ...waits])
+}
+
+/** CarePlan/{id}/$handover?dryRun=true: what each partner would be told, what is withheld, and why. Nothing is written. */
+export async function dryRun(exchange: Exchange, request: Request, id: string): Promise<Answer> {
+  const stored = await readResource(exchange.database, request.caller.shelf, 'CarePlan', id)
+  const situation = stored?.patient ? await situationOf(exchange, stored.patient) : undefined
+  if (!stored?.body || !situation) throw refuse(404, 'not-found', 'There is no such CarePlan here.', 'CarePlan')
+  return answer(outlook(situation))
+}
+
+/** What would happen for each partner of the plan, for a dry run and the command line. */
+export function outlook(situation: Situation): ParametersParameter[] {
+  const known = consider(situation)
+  return [
+    ...known.missing.map(({ words }) => text('missing', words)),
+    ...known.strangers.map(({ key }) => text('unknown-partner', `The plan gives “${key}” to an organisation that is not in the directory.`)),
+    ...known.partners.map((considered) =>
+      part(
+        'partner',
+        { name: 'organization', valueReference: { reference: `Organization/${considered.partner.id}`, display: considered.partner.name } },
+        ...(considered.opens ? [text('opens', considered.opens === 'unknown' ? 'once the release date is known' : considered.opens)] : []),
+        ...decisionOf(considered),
+      ),
+    ),
+  ]
+}
+
+function decisionOf({ decision, filled, adapter }: Considered): ParametersParameter[] {
+  const consent = decision.consent ? [{ name: 'consent', valueReference: { reference: `Consent/${decision.consent.id}/_history/${decision.consent.version}` } }] : []
+  return [
+    text('decision', decisionWords(filled, decision.because)),
+    ...consent,
+    text('purpose', adapter.mapping.purpose),
+    text('legal-basis', adapter.mapping.legalBasis),
+    ...(filled.outcome === 'ready' ? grouped(filled.disclosures).map(([words, refs]) => part('told', text('what', words), ...refs.map((ref) => text('from', ref)))) : []),
+    ...grouped(filled.withheld).map(([words, refs, because]) => part('withheld', text('what', words), text('because', because as string), ...refs.map((ref) => text('from', ref)))),
+  ]
+}
+
+const decisionWords = (filled: Filled, because: string): string =>
+  filled.outcome === 'ready'
+    ? `May be told what is listed: ${because}.`
+    : filled.outcome === 'withheld'
+      ? `Is told nothing: ${filled.because}.`
+      : `Can not be told yet: the record does not say ${filled.missing.join(', ')}.`
+
+/** Items of the same categories and reason in one line: words, where they stand in the record, why. */
+function grouped(items: readonly (Disclosure & { because?: string })[]): [words: string, refs: string[], because?: string][] {
+  const groups = new Map<string, { words: string; refs: Set<string>; because?: string }>()
+  for (const { categories: of, ref, because } of items) {
+    const words = of.length ? of.map((category) => categories[category].words).join(' and ') : 'information without a label'
+    const key = `${words}|${because}`
+    const group = groups.get(key) ?? { words, refs: new Set<string>(), ...(because ? { because } : {}) }
+    groups.set(key, group)
+    if (ref.includes('/')) group.refs.add(ref.split('#')[0] as string)
+  }
+  return [...groups.values()].map(({ words, refs, because }) => [words, [...refs], ...(because ? [because] : [])] as [string, string[], string?])
+}
+
+/** Patient/{id}/$who-was-told: each partner, when, which categories, on which basis, by message or by reading. */
+export async function whoWasTold(exchange: Exchange, request: Request, id: string): Promise<Answer> {
+  const stored = await readResource(exchange.database, request.caller.shelf, 'Patient', id)
+  if (request.caller.role !== 'service' || !stored?.body) throw refuse(404, 'not-found', 'There is no such Patient here.', 'Patient')
+  return answer((await toldAbout(exchange, id)).map((told) => part(
+    'told',
+    { name: 'recipient', valueReference: { reference: `Organization/${told.recipient}`, display: told.name } },
+    { name: 'when', valueInstant: told.at },
+    text('how', told.how),
+    ...told.what.map((words) => text('what', words)),
+    ...(told.basis ? [text('basis', told.basis)] : []),
+  )))
+}
+
+export type Told = { recipient: string; name: string; at: string; how: string; what: string[]; basis?: string }
+
+/** One line for each time a partner was told something, the oldest first; from the audit. */
+export async function toldAbout(exchange: Exchange, patient: string): Promise<Told[]> {
+  const [rows, owed] = await Promise.all([auditOf(exchange.database, patient, 10_000), owedOfPatient(exchange.database, patient)])
+  const { partners } = exchange.directory()
+  const basis = new Map(rows.flatMap((row) => (row.action === 'owe' && row.detail ? [[(JSON.parse(row.detail) as { message: string }).message, row.basis] as const] : [])))
+  return rows
+    .filter((row) => row.recipient && /^(deliver|read|vread|search|history)$/.test(row.action))
+    .map((row): Told => {
+      const recipient = row.recipient as string
+      const message = row.action === 'deliver' && row.detail ? (JSON.parse(row.detail) as { message: string; reason: string }) : undefined
+      const sent = owed.find((one) => one.id === message?.message)
+      const because = message && basis.get(message.message)
+      const what = sent ? grouped(JSON.parse(sent.basis) as Disclosure[]).map(([words]) => words) : []
+      return {
+        recipient,
+        name: partners.get(recipient)?.name ?? recipient,
+        at: row.at,
+        how: message ? (message.reason === 'revoke' ? 'was told to stop, without content' : 'by a message') : `read ${row.entity ?? 'its list'}`,
+        what,
+        ...(because ? { basis: because } : {}),
+      }
+    })
+    .reverse()
+}
+
+async function handover(exchange: Exchange, request: Request, id: string): Promise<{ situation: Situation; task: Task }> {
+  const stored = request.caller.role === 'service' ? await readResource(exchange.database, request.caller.shelf, 'Task', id) : undefined
+  const situation = stored?.patient ? await situationOf(exchange, stored.patient) : undefined
+  const task = stored?.body as Task | undefined
+  if (!situation || !task || !isHandover(task)) throw refuse(404, 'not-found', 'There is no such handover here.', 'Task')
+  return { situation, task }
+}
+
+const partnerName = ({ directory }: Situation, id: string): string => directory.partners.get(id)?.name ?? id

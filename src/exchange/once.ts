@@ -1,0 +1,74 @@
+/**
+ * The same request twice is once: a row in the inbox, in the same commit as what the request did.
+ *
+ * The row holds no content: a resource in an answer is read again at the version it had.
+ */
+import type { Resource } from '@medplum/fhirtypes'
+import { refuse } from '../fhir/outcome.ts'
+import type { Request } from '../access/caller.ts'
+import { Conflict, type Statement } from '../store/database.ts'
+import { findReceived, keepReceived } from '../store/inbox.ts'
+import { readVersion } from '../store/resources.ts'
+import type { Answer, Exchange } from './exchange.ts'
+
+/** What `work` gives: the answer, once its statements are committed together with the inbox row it is handed. */
+export type Work = (inbox: (answer: Answer) => Statement[]) => Promise<Answer>
+
+/** Answers that carry no one's details and so may stand in the inbox as they are. */
+const harmless = new Set(['OperationOutcome'])
+
+/**
+ * @param fingerprint of what is asked: the same id with other content is a mistake and refused
+ * @param again what a repeat is answered with; gives the first answer back unless told otherwise
+ */
+export async function once(
+  exchange: Exchange,
+  request: Request,
+  fingerprint: () => Promise<string>,
+  work: Work,
+  again: (first: Answer) => Answer | Promise<Answer> = (first) => first,
+): Promise<Answer> {
+  if (!request.requestIdGiven) return work(() => [])
+  const print = await fingerprint()
+  const { database } = exchange
+  const { client, shelf } = request.caller
+  const repeat = async (): Promise<Answer | undefined> => {
+    const row = await findReceived(database, client, request.requestId)
+    if (!row) return undefined
+    if (row.fingerprint !== print) throw refuse(409, 'conflict', 'This X-Request-Id was used before, for something else.')
+    const { body, place, headers } = JSON.parse(row.answer) as { body?: Resource; place?: string; headers?: Record<string, string> }
+    const kept = place ? await bodyAt(exchange, shelf, place) : body
+    return again({ status: row.status, ...(headers ? { headers } : {}), ...(kept ? { body: kept } : {}) })
+  }
+  const before = await repeat()
+  if (before) return before
+  try {
+    return await work((answer) => [
+      keepReceived({ client, requestId: request.requestId, fingerprint: print, at: exchange.now().toISOString(), status: answer.status, answer: JSON.stringify(summary(answer)) }),
+    ])
+  } catch (error) {
+    // The same request was under way twice: the other one was faster.
+    const first = error instanceof Conflict && error.what.includes('inbox') ? await repeat() : undefined
+    if (first) return first
+    throw error
+  }
+}
+
+function summary({ headers, body }: Answer) {
+  const kept = headers ? { headers } : {}
+  if (!body) return kept
+  if (harmless.has(body.resourceType) || (body.resourceType === 'Bundle' && body.type?.endsWith('-response'))) return { ...kept, body }
+  return { ...kept, place: `${body.resourceType}/${body.id}/_history/${body.meta?.versionId}` }
+}
+
+async function bodyAt({ database }: Exchange, shelf: string, place: string): Promise<Resource | undefined> {
+  const [type, id, , version] = place.split('/')
+  return (await readVersion(database, shelf, type as string, id as string, Number(version)))?.body
+}
+
+/** SHA-256 of method, path and body. */
+export async function fingerprintOf(...parts: unknown[]): Promise<string> {
+  const bytes = new TextEncoder().encode(JSON.stringify(parts))
+  const hash = await crypto.subtle.digest('SHA-256', bytes)
+  return Buffer.from(hash).toString('base64url')
+}

@@ -1,0 +1,60 @@
+/**
+ * Step 6 of the journey: which partners are to be asked what, and when. Looks at everything again each time anything changes
+ * (a resource, an answer, the clock) and says what should be so; what is already so writes nothing.
+ *
+ * Every open referral and handover ends this step with a timer or a work item (promise 6).
+ */
+import type { Task } from '@medplum/fhirtypes'
+import type { Change } from './change.ts'
+import { type Considered, consider, type Understanding } from './consider.ts'
+import { planPartner } from './handovers.ts'
+import { planReferrals } from './referrals.ts'
+import { tasksOf } from './situation.ts'
+import { isHandover } from './task.ts'
+
+export function plan(change: Change): Understanding {
+  const { situation } = change
+  const known = consider(situation)
+  planReferrals(change, known)
+  if (known.case) askAboutRecord(change, known)
+  for (const group of partnersToPlan(change, known)) planPartner(change, known, group.partner, group.considered, group.tasks)
+  change.settleWaiting()
+  return known
+}
+
+/** Partners the plan names, and those it no longer names but that still hold a handover. */
+function partnersToPlan(change: Change, known: Understanding): { partner: string; considered?: Considered; tasks: Task[] }[] {
+  const tasks = tasksOf(change.situation).filter(isHandover)
+  const ids = new Set([...known.partners.map(({ partner }) => partner.id), ...tasks.map(ownerOf)])
+  return [...ids].map((partner) => {
+    const considered = known.partners.find((one) => one.partner.id === partner)
+    return { partner, ...(considered ? { considered } : {}), tasks: tasks.filter((task) => ownerOf(task) === partner) }
+  })
+}
+
+const ownerOf = (task: Task): string => task.owner?.reference?.replace('Organization/', '') as string
+
+/** What a person has to look at because of the record itself. */
+function askAboutRecord(change: Change, known: Understanding): void {
+  const { situation } = change
+  const found = known.case as NonNullable<Understanding['case']>
+  const started = found.plan !== undefined || found.referral !== undefined
+  const ended = found.referral && /^(completed|revoked|entered-in-error)$/.test(found.referral.status)
+  if (started && !ended) {
+    if (known.missing.length) {
+      const words = known.missing.map((one) => one.words).join(' ')
+      change.ask({ about: `case:${situation.patient}`, reason: 'case-incomplete', words: `Nobody is asked for anything yet. ${words}` })
+    }
+  }
+  for (const activity of known.strangers) {
+    const about = `partner-unknown:${situation.patient}:${activity.key}`
+    change.ask({ about, reason: 'partner-unknown', words: `The plan gives “${activity.key}” to an organisation that is not in the directory. Name a partner from the directory.` })
+  }
+  for (const list of [found.needs, found.medications, found.allergies, found.flags, found.findings, found.meetings]) {
+    for (const fact of list) {
+      if (fact.categories.length > 0) continue
+      const words = `${fact.ref.split('/')[0]} has no label that says what kind of information it is, so no partner is told. Label it, or leave it as it is.`
+      change.ask({ about: `unlabelled:${fact.ref}`, reason: 'unlabelled', words })
+    }
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * Step 4 of the journey: what a service hands in is kept, together with everything that follows from it, in one commit.
+ *
+ * One interaction (`write`) and many (`transact` in bundle.ts) go the same way: prepare, read the people concerned, apply,
+ * plan, commit. Somebody was faster: all of it again, on what is so now.
+ */
+import type { Resource } from '@medplum/fhirtypes'
+import { applyPatch, type Operation } from 'rfc6902'
+import { v7 as newId } from 'uuid'
+import { type Request, allowed } from '../access/caller.ts'
+import { parseSearch } from '../fhir/search.ts'
+import { type Issue, Refusal, refuse } from '../fhir/outcome.ts'
+import { validate } from '../fhir/validate.ts'
+import type { Statement } from '../store/database.ts'
+import { recordAudit } from '../store/audit.ts'
+import { createResource, readResource, type Stored, updateResource } from '../store/resources.ts'
+import { searchShelf } from '../store/search.ts'
+import { commit, isRace } from './amend.ts'
+import { answerTask } from './answer.ts'
+import type { Change } from './change.ts'
+import type { Answer, Exchange } from './exchange.ts'
+import { fingerprintOf, once } from './once.ts'
+import { wrongNhsNumbers } from './patient.ts'
+import { aboutNobody, patientOf, rewriteReferences } from './references.ts'
+import { newSituation, resourcesOf, serviceShelf, situationOf, type Situation, workersOf } from './situation.ts'
+
+export type Interaction = {
+  method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  type: string
+  id?: string
+  body?: unknown
+  /** Version number, from If-Match. */
+  ifMatch?: string
+  /** Search of If-None-Exist. */
+  ifNoneExist?: string
+  /** Within a Bundle: what other entries call it. */
+  fullUrl?: string
+  /** FHIRPath of the resource in what was sent: 'Patient', 'Bundle.entry[2].resource'. */
+  at?: string
+}
+
+/** What one interaction came to. */
+export type Done = { status: number; stored?: Stored; interaction: Interaction }
+
+const attempts = 20
+/** What a record stands on is not deleted: its status says that it no longer holds. */
+const kept = new Set(['Patient', 'Consent', 'Task', 'ServiceRequest', 'CarePlan', 'Provenance', 'AuditEvent'])
+
+export async function write(exchange: Exchange, request: Request, interaction: Interaction): Promise<Answer> {
+  if (interaction.type === 'Task' && (interaction.method === 'PUT' || interaction.method === 'PATCH')) return answerTask(exchange, request, interaction)
+  if (request.caller.role !== 'service') throw refuse(403, 'forbidden', 'This client may answer its Tasks and read; it may not write anything else.')
+  const print = () => fingerprintOf(interaction.method, interaction.type, interaction.id, interaction.body)
+  return once(exchange, request, print, async (inbox) => {
+    const [done] = await keep(exchange, request, [interaction], (results) => inbox(answerOf(exchange, results[0] as Done)))
+    return answerOf(exchange, done as Done)
+  })
+}
+
+/** All of them or none. `alongside` goes into the same commit. */
+export async function keep(exchange: Exchange, request: Request, interactions: Interaction[], alongside: (done: Done[]) => Statement[]): Promise<Done[]> {
+  const service = exchange.directory().services.get(request.caller.service as string)
+  if (!service) throw refuse(403, 'forbidden', 'This client belongs to no service of the directory.')
+  for (let attempt = 1; ; attempt++) {
+    const prepared = await prepare(exchange, request, interactions)
+    const situations = await peopleOf(exchange, prepared, service.id)
+    try {
+      return await commit(exchange, [...situations.values()], { who: request.caller.client, requestId: request.requestId }, (changes) => apply(exchange, changes, prepared), (done) => [
+        ...apart(exchange, request, prepared),
+        ...alongside(done),
+      ])
+    } catch (error) {
+      if (!isRace(error) || attempt === attempts) throw error
+      if (interactions.some(({ ifMatch }) => ifMatch)) await prepare(exchange, request, interactions) // says 412 when that is the reason
+    }
+  }
+}
+
+/** An interaction ready to be applied: ids assigned, references resolved, the present version known. */
+type Prepared = Interaction & { ref: string; resource?: Resource; present?: Stored; existing?: Stored; patient?: string; isNew: boolean }
+
+async function prepare(exchange: Exchange, request: Request, interactions: readonly Interaction[]): Promise<Prepared[]> {
+  const { database } = exchange
+  const { caller } = request
+  const shelf = caller.shelf
+  const issues: Issue[] = []
+  const places = new Map<string, string>()
+  const prepared: Prepared[] = []
+  for (const interaction of interactions) {
+    const { method, type } = interaction
+    const at = interaction.at ?? type
+    if (!allowed(caller, type, method === 'POST' ? 'c' : method === 'DELETE' ? 'd' : 'u')) throw refuse(403, 'forbidden', 'The granted scopes do not allow this.', at)
+    if (type === 'Task' && method === 'POST') throw refuse(422, 'business-rule', 'Handovers come from the activities of a care plan: a Task is not created by hand.', at)
+    if (type === 'AuditEvent') throw refuse(405, 'not-supported', 'The audit is written by the exchange alone.', at)
+    const existing = method === 'POST' && interaction.ifNoneExist !== undefined ? await onlyMatch(exchange, shelf, type, interaction.ifNoneExist, at) : undefined
+    const id = method === 'POST' ? (existing?.id ?? newId()) : (interaction.id as string)
+    const present = method === 'POST' ? undefined : await readResource(database, shelf, type, id)
+    if (method !== 'POST') checkPresent(interaction, present, at)
+    if (interaction.fullUrl) places.set(interaction.fullUrl, `${type}/${id}`)
+    prepared.push({ ...interaction, id, ref: `${type}/${id}`, ...(present ? { present } : {}), ...(existing ? { existing } : {}), isNew: method === 'POST' && !existing })
+  }
+  for (const one of prepared) {
+    if (one.existing || one.method === 'DELETE') continue
+    const at = one.at ?? one.type
+    const said = one.method === 'PATCH' ? patched(one.present?.body as Resource, one.body) : one.body
+    const checked = validate(said, at)
+    if ('issues' in checked) {
+      issues.push(...checked.issues)
+      continue
+    }
+    const resource = rewriteReferences(checked.resource, (reference) => places.get(reference) ?? ownReference(exchange, reference))
+    if (resource.resourceType !== one.type) issues.push({ code: 'invalid', text: 'The resource is of another type than the address says.', expression: at })
+    if (one.method === 'PUT' && resource.id !== one.id) issues.push({ code: 'invalid', text: 'The id in the resource is not the one in the address.', expression: `${at}.id` })
+    issues.push(...wrongNhsNumbers(resource, at))
+    one.resource = { ...resource, id: one.id as string }
+    const patient = patientOf(one.resource)
+    if (patient) one.patient = patient
+    else if (!aboutNobody.has(one.type)) issues.push({ code: 'required', text: 'This resource has to say which Patient it is about, by a reference to a Patient of this record.', expression: at })
+    if (one.present?.patient && patient !== one.present.patient) issues.push({ code: 'business-rule', text: 'A resource can not be moved to another person.', expression: at })
+  }
+  if (issues.length) throw new Refusal(statusFor(issues), issues)
+  for (const one of prepared) if (!one.patient && one.present?.patient) one.patient = one.present.patient
+  return prepared
+}
+
+/** 400 for what is not FHIR, 422 for FHIR that breaks a rule. */
+const statusFor = (issues: readonly Issue[]): number => (issues.some(({ code }) => code === 'structure' || code === 'invalid') ? 400 : 422)
+
+function checkPresent({ method, type, ifMatch }: Interaction, present: Stored | undefined, at: string): void {
+  if (!present?.body) {
+    if (present && method !== 'PUT') throw refuse(410, 'deleted', 'This resource was deleted.', at)
+    if (method === 'PUT') throw refuse(405, 'not-supported', 'Ids are assigned here: create with POST, then update with PUT.', at)
+    throw refuse(404, 'not-found', 'There is no such resource here.', at)
+  }
+  if (ifMatch !== undefined && Number(ifMatch) !== present.version) throw refuse(412, 'conflict', 'The resource has changed since the version named in If-Match.', at)
+  if (method === 'DELETE' && kept.has(type)) throw refuse(422, 'business-rule', 'This type is not deleted: set its status to say that it no longer holds.', at)
+}
+
+async function onlyMatch(exchange: Exchange, shelf: string, type: string, search: string, at: string): Promise<Stored | undefined> {
+  const { matches } = await searchShelf(exchange.database, shelf, parseSearch(type, new URLSearchParams(search)))
+  if (matches.length > 1) throw refuse(412, 'duplicate', 'More than one resource matches If-None-Exist.', at)
+  return matches[0]
+}
+
+function patched(present: Resource, operations: unknown): unknown {
+  if (!Array.isArray(operations)) throw refuse(400, 'structure', 'A JSON Patch is a list of operations.')
+  const copy = structuredClone(present)
+  const failures = applyPatch(copy, operations as Operation[])
+  const index = failures.findIndex(Boolean)
+  if (index >= 0) throw refuse(422, 'processing', `Operation ${index} of the patch can not be applied.`)
+  return copy
+}
+
+/** 'https://this.server/fhir/Patient/1' is 'Patient/1'. */
+const ownReference = ({ publicUrl }: Exchange, reference: string): string | undefined =>
+  reference.startsWith(`${publicUrl}/fhir/`) ? reference.slice(publicUrl.length + 6) : undefined
+
+/** The situation of everybody the interactions are about. */
+async function peopleOf(exchange: Exchange, prepared: readonly Prepared[], serviceId: string): Promise<Map<string, Situation>> {
+  const service = exchange.directory().services.get(serviceId) as NonNullable<ReturnType<ReturnType<Exchange['directory']>['services']['get']>>
+  const people = new Map<string, Situation>()
+  for (const one of prepared) {
+    if (!one.patient || people.has(one.patient)) continue
+    const created = prepared.some((other) => other.isNew && other.type === 'Patient' && other.id === one.patient)
+    const situation = created ? newSituation(exchange, service, one.patient) : await situationOf(exchange, one.patient)
+    if (!situation || situation.service.id !== serviceId) throw refuse(422, 'not-found', 'The Patient this is about is not in this record.', one.at ?? one.type)
+    people.set(one.patient, situation)
+  }
+  return people
+}
+
+async function apply(exchange: Exchange, changes: readonly Change[], prepared: readonly Prepared[]): Promise<Done[]> {
+  const done: Done[] = []
+  for (const one of prepared) {
+    const under = one.patient ? changes.find(({ situation }) => situation.patient === one.patient) : undefined
+    if (one.existing) done.push({ status: 200, stored: one.existing, interaction: one })
+    else if (!under) done.push({ status: one.isNew ? 201 : one.method === 'DELETE' ? 204 : 200, stored: alone(exchange, one), interaction: one })
+    else if (one.method === 'DELETE') {
+      under.remove(serviceShelf(under.situation.service.id), one.ref)
+      under.audit({ action: 'delete', entity: one.ref })
+      done.push({ status: 204, interaction: one })
+    } else {
+      const stored = under.put(serviceShelf(under.situation.service.id), one.resource as Resource)
+      under.audit({ action: one.isNew ? 'create' : 'update', entity: `${one.ref}/_history/${stored.version}` })
+      done.push({ status: one.isNew ? 201 : 200, stored, interaction: one })
+    }
+  }
+  // The plan needs the workers the care team names: those that came along, and those that were here.
+  for (const { situation } of changes) {
+    const fresh = prepared.filter((one) => !one.patient && one.resource && one.method !== 'DELETE')
+    for (const one of fresh) situation.record.set(one.ref, alone(exchange, one))
+    for (const worker of await workersOf(exchange, serviceShelf(situation.service.id), resourcesOf(situation.record))) {
+      const ref = `${worker.type}/${worker.id}`
+      if (!situation.record.has(ref)) situation.record.set(ref, worker)
+    }
+  }
+  return done
+}
+
+/** A resource about nobody as it will be stored. */
+function alone(exchange: Exchange, { type, id, present, resource }: Prepared): Stored {
+  const lastUpdated = exchange.now().toISOString()
+  const version = (present?.version ?? 0) + 1
+  const shelf = present?.shelf ?? ''
+  return {
+    shelf,
+    type,
+    id: id as string,
+    version,
+    lastUpdated,
+    ...(resource ? { body: { ...resource, meta: { ...resource.meta, versionId: String(version), lastUpdated } } } : {}),
+  }
+}
+
+/** Statements for what is about nobody: no plan depends on a revision of it. */
+function apart(exchange: Exchange, request: Request, prepared: readonly Prepared[]): Statement[] {
+  return prepared
+    .filter((one) => !one.patient && !one.existing)
+    .flatMap((one) => {
+      const stored = { ...alone(exchange, one), shelf: request.caller.shelf }
+      const entity = `${one.ref}/_history/${stored.version}`
+      const audit = recordAudit([{ id: newId(), at: stored.lastUpdated, action: one.isNew ? 'create' : one.method === 'DELETE' ? 'delete' : 'update', who: request.caller.client, service: request.caller.service as string, entity, requestId: request.requestId }])
+      return [...(one.present ? updateResource(stored, one.present.version) : createResource(stored)), audit]
+    })
+}
+
+export function answerOf(exchange: Exchange, { status, stored }: Done): Answer {
+  if (!stored?.body) return { status }
+  return {
+    status,
+    headers: { ...(status === 201 ? { location: placeOf(exchange, stored) } : {}), etag: `W/"${stored.version}"`, 'last-modified': new Date(stored.lastUpdated).toUTCString() },
+    body: stored.body ,
+  }
+}
+
+export const placeOf = (exchange: Exchange, { type, id, version }: Stored): string => `${exchange.publicUrl}/fhir/${type}/${id}/_history/${version}`

@@ -1,0 +1,167 @@
+/**
+ * A referral from outside: kept as told, triaged, and the referrer answered in the same breath.
+ *
+ * A referrer says what it knows; it does not decide. Its consents and plans are kept as proposals until the service takes them
+ * for its own, so nothing a referrer sends can have a partner told anything.
+ */
+import type { Bundle, MessageHeader, Reference, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
+import { v7 as newId } from 'uuid'
+import { allowed, type Request } from '../access/caller.ts'
+import type { Service } from '../domain/directory.ts'
+import { refuse } from '../fhir/outcome.ts'
+import { BASE, consentCategoriesBars, ours, sourceOfServiceRequest, taskCode, ukCore } from '../fhir/systems.ts'
+import type { Statement } from '../store/database.ts'
+import { createResource, type Stored } from '../store/resources.ts'
+import { commit } from './amend.ts'
+import type { Answer, Exchange } from './exchange.ts'
+import { markUntraced } from './patient.ts'
+import { patientOf, rewriteReferences } from './references.ts'
+import { type Interaction, keep } from './receive.ts'
+import { newSituation, serviceShelf, type Situation } from './situation.ts'
+import { referralId } from './task.ts'
+
+/** Types that describe the message or the sender's directory and are not part of a person's record. */
+const notKept = new Set(['MessageHeader', 'Bundle', 'OperationOutcome', 'Parameters', 'Binary', 'AuditEvent', 'Subscription'])
+
+export async function receiveReferral(exchange: Exchange, request: Request, bundle: Bundle, alongside: (answer: Answer) => Statement[]): Promise<Answer> {
+  const { caller } = request
+  if (caller.role === 'partner' || !allowed(caller, 'ServiceRequest', 'c')) throw refuse(403, 'forbidden', 'This client may not refer.')
+  if (caller.role === 'service') return ownCase(exchange, request, bundle, alongside)
+  const { resources, focus, patient } = contentsOf(bundle)
+  const service = serviceFor(exchange, resources, focus)
+  const shelf = serviceShelf(service.id)
+  const taskId = newId()
+  const at = exchange.now().toISOString()
+  const situation: Situation = newSituation(exchange, service, patient.id as string)
+  const workers: Statement[] = []
+  const kept: Resource[] = []
+  let task: Task | undefined
+  const answer = (): Answer => ({ status: 200, body: replyTo(bundle, kept, task as Task) })
+  await commit(
+    exchange,
+    [situation],
+    { who: caller.client, requestId: request.requestId },
+    ([change]) => {
+      if (!change) return
+      for (const told of resources) {
+        const resource = asTold(told, focus, caller.referrerType)
+        if (resource === undefined) continue
+        if (patientOf(resource) === patient.id) kept.push(change.put(shelf, resource).body as Resource)
+        else {
+          const stored: Stored = { shelf, type: resource.resourceType, id: resource.id as string, version: 1, lastUpdated: at, body: { ...resource, meta: { ...resource.meta, versionId: '1', lastUpdated: at } } }
+          workers.push(...createResource(stored))
+          kept.push(stored.body as Resource)
+        }
+      }
+      const request = kept.find((resource) => resource.id === focus.id) as ServiceRequest
+      change.put(`referrer:${caller.client}`, request, '[]')
+      change.put(shelf, answerTask({ id: taskId, request: focus.id as string, patient: patient.id as string, service, client: caller.client, name: caller.name, at }))
+      change.audit({ action: 'refer', entity: `ServiceRequest/${focus.id}` })
+    },
+    () => {
+      task = situation.record.get(`Task/${taskId}`)?.body as Task
+      return [...workers, ...alongside(answer())]
+    },
+  )
+  return answer()
+}
+
+/** A service's own message is its own word: kept like a transaction, answered with what became of it. */
+async function ownCase(exchange: Exchange, request: Request, bundle: Bundle, alongside: (answer: Answer) => Statement[]): Promise<Answer> {
+  const interactions = (bundle.entry ?? []).flatMap(({ resource, fullUrl }, index): Interaction[] =>
+    resource && !notKept.has(resource.resourceType) && !/^(Task|Organization|HealthcareService)$/.test(resource.resourceType)
+      ? [{ method: 'POST', type: resource.resourceType, body: resource, at: `Bundle.entry[${index}].resource`, ...(fullUrl ? { fullUrl } : {}) }]
+      : [],
+  )
+  const reply = (kept: readonly Resource[]): Answer => ({ status: 200, body: replyTo(bundle, kept) })
+  const done = await keep(exchange, request, interactions, (all) => alongside(reply(all.flatMap(({ stored }) => stored?.body ?? []))))
+  return reply(done.flatMap(({ stored }) => stored?.body ?? []))
+}
+
+type Contents = { resources: Resource[]; focus: ServiceRequest; patient: Resource }
+
+/** Everything in the message under ids of our own, with its references set right. */
+function contentsOf(bundle: Bundle): Contents {
+  const entries = bundle.entry ?? []
+  const places = new Map<string, string>()
+  const given = entries.flatMap(({ fullUrl, resource }, index) => {
+    if (!resource || notKept.has(resource.resourceType)) return []
+    const id = newId()
+    const place = `${resource.resourceType}/${id}`
+    if (fullUrl) places.set(fullUrl, place)
+    if (resource.id) places.set(`${resource.resourceType}/${resource.id}`, place)
+    return [{ resource: { ...resource, id }, index }]
+  })
+  const resources = given.map(({ resource }) => rewriteReferences(resource as Resource, (reference) => places.get(reference)))
+  const header = entries[0]?.resource as MessageHeader
+  const focusPlace = places.get(header.focus?.[0]?.reference ?? '')
+  const focus = resources.find((one) => `${one.resourceType}/${one.id}` === focusPlace)
+  if (focus?.resourceType !== 'ServiceRequest') throw refuse(400, 'invariant', 'The focus of the message is a ServiceRequest in it.', 'Bundle.entry[0].resource.focus')
+  const at = `Bundle.entry[${given.find(({ resource }) => resource.id === focus.id)?.index}].resource`
+  const patient = resources.find((one) => `Patient/${one.id}` === (focus.subject as Reference | undefined)?.reference)
+  if (patient?.resourceType !== 'Patient') throw refuse(400, 'invariant', 'The ServiceRequest names as its subject a Patient in the message.', `${at}.subject`)
+  const patientAt = `Bundle.entry[${given.find(({ resource }) => resource.id === patient.id)?.index}].resource`
+  if (!patient.name?.some(({ family, given: first, text }) => family || first?.length || text)) throw refuse(422, 'required', 'A referral names the person.', `${patientAt}.name`)
+  const says = focus.reasonCode?.length || focus.reasonReference?.length || resources.some(({ resourceType }) => resourceType === 'Condition' || resourceType === 'Observation' || resourceType === 'CarePlan')
+  if (!says) throw refuse(422, 'required', 'A referral gives a reason: reasonCode, reasonReference or a Condition.', `${at}.reasonCode`)
+  return { resources, focus, patient }
+}
+
+/** As it was told, except what a referrer can not decide. */
+function asTold(resource: Resource, focus: ServiceRequest, referrerType: string | undefined): Resource | undefined {
+  if (resource.resourceType === 'Patient') return markUntraced(resource)
+  if (resource.resourceType === 'Consent' && resource.status === 'active' && !resource.category.some(({ coding }) => coding?.some(({ system }) => system === consentCategoriesBars))) {
+    return { ...resource, status: 'proposed' }
+  }
+  if (resource.resourceType === 'CarePlan' && resource.status === 'active') return { ...resource, status: 'draft' }
+  if (resource.resourceType !== 'ServiceRequest' || resource.id !== focus.id || !referrerType) return resource
+  const source = { url: sourceOfServiceRequest, valueCodeableConcept: { coding: [{ system: ours('referrer-type'), code: referrerType }] } }
+  return { ...resource, extension: [...(resource.extension ?? []).filter(({ url }) => url !== sourceOfServiceRequest), source] }
+}
+
+/** The service a referral is for: the one it names, the one at the person's prison, or the only one there is. */
+function serviceFor(exchange: Exchange, resources: readonly Resource[], focus: ServiceRequest): Service {
+  const { services } = exchange.directory()
+  const named = focus.performer?.map(({ reference }) => services.get(reference?.replace('Organization/', '') ?? '')).find(Boolean)
+  const prisons = resources.flatMap((one) =>
+    one.resourceType === 'Observation' ? (one.component ?? []).flatMap(({ valueCodeableConcept }) => valueCodeableConcept?.coding?.filter(({ system }) => system === ours('prison')).map(({ code }) => code) ?? []) : [],
+  )
+  const local = [...services.values()].find((service) => service.prisons.some((prison) => prisons.includes(prison)))
+  const service = named ?? local ?? services.values().next().value
+  if (!service) throw refuse(503, 'transient', 'No RECONNECT service is set up here.')
+  return service
+}
+
+/** The Task that will tell the referrer the outcome; triage fills it in, in the same commit. */
+const answerTask = (from: { id: string; request: string; patient: string; service: Service; client: string; name: string; at: string }): Task => ({
+  resourceType: 'Task',
+  id: from.id,
+  meta: { profile: [ukCore('UKCore-Task')] },
+  identifier: [{ system: referralId, value: from.request }],
+  status: 'received',
+  intent: 'order',
+  code: { coding: [{ system: taskCode, code: 'fulfill' }] },
+  focus: { reference: `ServiceRequest/${from.request}` },
+  for: { reference: `Patient/${from.patient}` },
+  authoredOn: from.at,
+  lastModified: from.at,
+  requester: { identifier: { system: `${BASE}/Id/client`, value: from.client }, display: from.name },
+  owner: { reference: `Organization/${from.service.id}`, display: from.service.name },
+})
+
+/** The answer has the id of the message it answers, and everything under the ids it has here (bars-ukcore.md 3.6). */
+function replyTo(bundle: Bundle, kept: readonly Resource[], task?: Task): Bundle {
+  const header = bundle.entry?.[0]?.resource as MessageHeader
+  const focus = kept.find(({ resourceType }) => resourceType === 'ServiceRequest')
+  const resources = [...kept, ...(task ? [task] : [])]
+  return {
+    resourceType: 'Bundle',
+    ...(bundle.id ? { id: bundle.id } : {}),
+    type: 'message',
+    timestamp: task?.lastModified ?? (bundle.timestamp as string),
+    entry: [
+      { fullUrl: `urn:uuid:${newId()}`, resource: { ...header, focus: focus ? [{ reference: `ServiceRequest/${focus.id}` }] : (header.focus as NonNullable<typeof header.focus>) } },
+      ...resources.map((resource) => ({ fullUrl: `urn:uuid:${resource.id}`, resource })),
+    ],
+  }
+}

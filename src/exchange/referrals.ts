@@ -1,0 +1,83 @@
+/**
+ * Triage of referrals from outside, looked at again whenever something about the person becomes known. Part of the plan step.
+ *
+ * The answer to a referrer is a Task on the service's shelf and on the referrer's; it tells the outcome and nothing else about
+ * the person than the referrer said.
+ */
+import type { Task } from '@medplum/fhirtypes'
+import { addWorkingDays, endOfDay, startOfDay, today } from '../domain/calendar.ts'
+import { type Triage, triage } from '../domain/eligibility.ts'
+import { ours } from '../fhir/systems.ts'
+import type { Change } from './change.ts'
+import type { Understanding } from './consider.ts'
+import { hasUntracedNhsNumber } from './patient.ts'
+import { serviceShelf, tasksOf } from './situation.ts'
+import { isReferralAnswer } from './task.ts'
+
+/** How each outcome stands as a Task. */
+const statuses = {
+  accepted: 'accepted',
+  held: 'on-hold',
+  'needs-information': 'on-hold',
+  redirected: 'rejected',
+  declined: 'rejected',
+} as const satisfies Record<Triage['outcome'], Task['status']>
+
+export function planReferrals(change: Change, known: Understanding): void {
+  const { situation } = change
+  for (const task of tasksOf(situation).filter(isReferralAnswer)) {
+    if (task.status === 'completed' || task.status === 'rejected' || task.status === 'cancelled' || !known.case) continue
+    const verdict = triage({
+      case: known.case,
+      service: situation.service,
+      today: today(situation.now),
+      referredOn: today(new Date(task.authoredOn as string)),
+      nhsNumberUntraced: hasUntracedNhsNumber(situation),
+    })
+    const answered = answer(task, verdict, situation.now.toISOString())
+    if (outcomeOf(task) !== verdict.outcome || words(task) !== words(answered)) {
+      change.put(serviceShelf(situation.service.id), answered)
+      change.put(`referrer:${referrerOf(task)}`, answered, '[]')
+      change.audit({ action: 'triage', entity: `Task/${task.id}`, detail: JSON.stringify({ outcome: verdict.outcome, reasons: verdict.reasons.map(({ code }) => code) }) })
+    }
+    wait(change, task, verdict, known)
+  }
+}
+
+function wait(change: Change, task: Task, verdict: Triage, known: Understanding): void {
+  const { situation } = change
+  const about = (reason: string) => `${reason}:${task.id}`
+  if (verdict.outcome === 'held' && verdict.wakeOn) change.wait(about('held'), startOfDay(verdict.wakeOn).instant)
+  if (verdict.outcome === 'accepted' && known.missing.length > 0) {
+    change.ask({ about: about('triage'), reason: 'triage', words: 'A referral is eligible. Meet the person, ask for their agreement and name their worker.', task: task.id as string })
+  }
+  if (verdict.outcome === 'needs-information') {
+    const until = endOfDay(addWorkingDays(today(new Date(task.authoredOn as string)), 5))
+    const asks = verdict.asks.map((ask) => ask.words).join(' ')
+    if (until > situation.now.toISOString()) change.wait(about('information'), until)
+    change.ask({ about: about('needs-information'), reason: 'needs-information', words: `A referral waits for information. ${asks}`, task: task.id as string })
+  }
+}
+
+/** The Task with a triage outcome: reasons and signpost as text, each thing asked for as an input. */
+export function answer(task: Task, verdict: Triage, at: string): Task {
+  const { input: _was, output: _out, ...rest } = task
+  const said = [...verdict.reasons.map((reason) => reason.words), ...(verdict.signpost ? [verdict.signpost] : [])].join(' ')
+  return {
+    ...rest,
+    status: statuses[verdict.outcome],
+    businessStatus: { coding: [{ system: ours('referral-outcome'), code: verdict.outcome }] },
+    ...(said ? { statusReason: { coding: verdict.reasons.map(({ code }) => ({ system: ours('referral-reason'), code })), text: said } } : {}),
+    lastModified: at,
+    ...(verdict.asks.length
+      ? { input: verdict.asks.map((ask) => ({ type: { coding: [{ system: ours('referral-ask'), code: ask.code }], text: 'Please tell us' }, valueString: ask.words })) }
+      : {}),
+    ...(verdict.signpost ? { output: [{ type: { text: 'Where to turn instead' }, valueString: verdict.signpost }] } : {}),
+  }
+}
+
+export const outcomeOf = (task: Task): string | undefined => task.businessStatus?.coding?.find((coding) => coding.system === ours('referral-outcome'))?.code
+
+const words = (task: Task): string => JSON.stringify([task.statusReason, task.input, task.output])
+
+export const referrerOf = (task: Task): string | undefined => task.requester?.identifier?.value

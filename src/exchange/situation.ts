@@ -1,0 +1,96 @@
+/**
+ * Everything a decision about one person needs to be made from: their record, what each partner has been told, what is
+ * still owed, what is waited for. Read once, changed in memory, written in one commit (`commit.ts`).
+ */
+import type { CareTeam, Consent, PractitionerRole, Resource, Task } from '@medplum/fhirtypes'
+import type { Adapter } from '../adapter.ts'
+import type { Directory, Service } from '../domain/directory.ts'
+import { type Owed, owedOfPatient } from '../store/owed.ts'
+import { personOf } from '../store/people.ts'
+import { byRefs, shelvesOf, type Stored, storedOf } from '../store/resources.ts'
+import { type Timer, timersOf } from '../store/timers.ts'
+import { type WorkItem, workOf } from '../store/work-items.ts'
+import type { Exchange } from './exchange.ts'
+
+export type Situation = {
+  patient: string
+  service: Service
+  /** Revision the rest was read at; undefined: a person who is new here. */
+  revision: number | undefined
+  /** The person's resources on the service's shelf, and the workers their care team names. */
+  record: Map<string, Stored>
+  /** What other readers have: partner and referrer shelves, by 'shelf Type/id'. */
+  told: Map<string, Stored>
+  owed: Owed[]
+  timers: Timer[]
+  work: WorkItem[]
+  directory: Directory
+  adapters: ReadonlyMap<string, Adapter>
+  now: Date
+  publicUrl: string
+}
+
+export const serviceShelf = (service: string): string => `service:${service}`
+export const partnerShelf = (partner: string): string => `partner:${partner}`
+export const refOf = (resource: { resourceType: string; id?: string }): string => `${resource.resourceType}/${resource.id}`
+
+/** A person nobody has heard of yet. */
+export function newSituation(exchange: Exchange, service: Service, patient: string): Situation {
+  return { ...surroundings(exchange), patient, service, revision: undefined, record: new Map(), told: new Map(), owed: [], timers: [], work: [] }
+}
+
+/** The situation of a known person, or undefined when this service knows no such person. */
+export async function situationOf(exchange: Exchange, patient: string): Promise<Situation | undefined> {
+  const { database, directory } = exchange
+  const person = await personOf(database, patient)
+  const service = person && directory().services.get(person.service)
+  if (!person || !service) return undefined
+  const shelf = serviceShelf(service.id)
+  const [own, told, owed, timers, work] = await Promise.all([
+    storedOf(database, shelf, patient),
+    shelvesOf(database, patient),
+    owedOfPatient(database, patient),
+    timersOf(database, patient),
+    workOf(database, patient),
+  ])
+  const record = new Map(own.map((stored) => [`${stored.type}/${stored.id}`, stored]))
+  for (const worker of await workersOf(exchange, shelf, resourcesOf(record))) record.set(`${worker.type}/${worker.id}`, worker)
+  return {
+    ...surroundings(exchange),
+    patient,
+    service,
+    revision: person.revision,
+    record,
+    told: new Map(told.map((row) => [`${row.shelf} ${row.type}/${row.id}`, row])),
+    owed,
+    timers,
+    work: work.filter(({ resolvedAt }) => !resolvedAt),
+  }
+}
+
+const surroundings = (exchange: Exchange) => ({
+  directory: exchange.directory(),
+  adapters: exchange.adapters,
+  now: exchange.now(),
+  publicUrl: exchange.publicUrl,
+})
+
+/** The resources of a record that are not deleted. */
+export const resourcesOf = (record: ReadonlyMap<string, Stored>): Resource[] =>
+  [...record.values()].flatMap((stored) => (stored.body ? [stored.body] : []))
+
+export const ofType = <T extends Resource['resourceType']>(resources: readonly Resource[], type: T) =>
+  resources.filter((resource): resource is Extract<Resource, { resourceType: T }> => resource.resourceType === type)
+
+export const consentsOf = (situation: Situation): Consent[] => ofType(resourcesOf(situation.record), 'Consent')
+export const tasksOf = (situation: Situation): Task[] => ofType(resourcesOf(situation.record), 'Task')
+
+/** PractitionerRoles and Practitioners that the person's care teams name: they belong to the service, not to the person. */
+export async function workersOf(exchange: Exchange, shelf: string, resources: readonly Resource[]): Promise<Stored[]> {
+  const members = ofType(resources, 'CareTeam').flatMap((team: CareTeam) => (team.participant ?? []).flatMap((one) => one.member?.reference ?? []))
+  const named = members.filter((ref) => /^Practitioner(Role)?\//.test(ref))
+  if (!named.length) return []
+  const found = await byRefs(exchange.database, shelf, named)
+  const practitioners = found.flatMap((stored) => (stored.type === 'PractitionerRole' ? ((stored.body as PractitionerRole).practitioner?.reference ?? []) : []))
+  return practitioners.length ? [...found, ...(await byRefs(exchange.database, shelf, practitioners))] : found
+}

@@ -1,0 +1,60 @@
+/**
+ * The journey as the door knows it: one function for each thing that can be asked.
+ */
+import type { Request } from '../access/caller.ts'
+import { outcome, Refusal, refuse } from '../fhir/outcome.ts'
+import { validate } from '../fhir/validate.ts'
+import type { Steps } from '../http/steps.ts'
+import { transact } from './bundle.ts'
+import type { Answer, Exchange } from './exchange.ts'
+import { dryRun, whoWasTold, why } from './explain.ts'
+import { processMessage } from './message.ts'
+import { wrongNhsNumbers } from './patient.ts'
+import { readHistory, readOne, readOneVersion, searchFor } from './reading.ts'
+import { write } from './receive.ts'
+
+export const stepsOf = (exchange: Exchange): Steps => ({
+  read: (request, type, id) => readOne(exchange, request, type, id),
+  vread: (request, type, id, version) => readOneVersion(exchange, request, type, id, version),
+  history: (request, type, id) => readHistory(exchange, request, type, id),
+  search: (request, type, params) => searchFor(exchange, request, type, params),
+  write: (request, interaction) => write(exchange, request, interaction),
+  transact: (request, bundle) => transact(exchange, request, bundle),
+  processMessage: (request, bundle) => processMessage(exchange, request, bundle),
+  operation: (request, name, target, input) => operation(exchange, request, name, target, input),
+})
+
+/** Operations of CONTRACT.md 4 that are still to come; asking for one says so. */
+const toCome = new Set(['ServiceRequest $triage', 'ServiceRequest $allocate', 'ServiceRequest $extend', 'ServiceRequest $close', 'Patient $override', 'Subscription $status', 'Subscription $events'])
+
+async function operation(exchange: Exchange, request: Request, name: string, target: { type: string; id?: string }, input: { params: URLSearchParams; body?: unknown }): Promise<Answer> {
+  const asked = `${target.type} $${name}`
+  if (name === 'validate') return check(target.type, input.body)
+  if (target.id !== undefined) {
+    if (asked === 'Task $why') return why(exchange, request, target.id)
+    if (asked === 'Patient $who-was-told') return whoWasTold(exchange, request, target.id)
+    if (asked === 'CarePlan $handover') {
+      if (input.params.get('dryRun') === 'true' || dryRunIn(input.body)) return dryRun(exchange, request, target.id)
+      throw refuse(501, 'not-supported', 'Handovers follow from the plan by themselves. Ask with dryRun=true what each partner would be told.')
+    }
+  }
+  if (toCome.has(asked)) throw refuse(501, 'not-supported', 'This operation is not supported yet.')
+  throw refuse(404, 'not-supported', 'There is no such operation here.')
+}
+
+const dryRunIn = (body: unknown): boolean =>
+  ((body as { parameter?: { name?: string; valueBoolean?: boolean }[] } | undefined)?.parameter ?? []).some((one) => one?.name === 'dryRun' && one.valueBoolean === true)
+
+/** $validate: every issue, or that there is none; always 200, as FHIR has it. */
+function check(type: string, body: unknown): Answer {
+  const given = body as { resourceType?: string; parameter?: { name?: string; resource?: unknown }[] } | undefined
+  const resource = given?.resourceType === 'Parameters' ? given.parameter?.find((one) => one?.name === 'resource')?.resource : body
+  if (resource === undefined) throw new Refusal(400, { code: 'required', text: 'Send the resource to be checked.' })
+  const checked = validate(resource)
+  if ('issues' in checked) return { status: 200, body: outcome(200, checked.issues) }
+  if (type !== '' && checked.resource.resourceType !== type) {
+    return { status: 200, body: outcome(200, [{ code: 'invalid', text: 'The resource is of another type than the address says.' }]) }
+  }
+  const issues = wrongNhsNumbers(checked.resource, checked.resource.resourceType)
+  return { status: 200, body: outcome(200, issues.length ? issues : [{ code: 'informational', severity: 'information', text: 'No faults were found.' }]) }
+}

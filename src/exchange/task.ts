@@ -1,0 +1,83 @@
+/**
+ * The FHIR Tasks of the journey: the handover to a partner and the answer to a referrer. How they are told apart, built and moved.
+ *
+ * A handover's identifier names what it is for (plan, partner, activity), so that looking again finds it again.
+ */
+import type { Task } from '@medplum/fhirtypes'
+import type { BusinessStatus, HandoverState, HandoverStatus } from '../domain/handover.ts'
+import { BASE, ours, taskCode, ukCore } from '../fhir/systems.ts'
+
+export const handoverId = `${BASE}/Id/handover`
+export const referralId = `${BASE}/Id/referral`
+
+export const isHandover = (task: Task): boolean => hasIdentifier(task, handoverId)
+export const isReferralAnswer = (task: Task): boolean => hasIdentifier(task, referralId)
+const hasIdentifier = (task: Task, system: string) => task.identifier?.some((one) => one.system === system) === true
+
+export const handoverKey = (task: Task): string | undefined => task.identifier?.find((one) => one.system === handoverId)?.value
+
+/** Where a Task stands, in the two words its moves are made of. */
+export function stateOf(task: Task): HandoverState {
+  const business = task.businessStatus?.coding?.find((coding) => coding.system === ours('handover-status'))?.code
+  return { status: task.status as HandoverStatus, ...(business ? { businessStatus: business as BusinessStatus } : {}) }
+}
+
+/** The Task in another state. `reason` is a code and text a person gave; absent: the last reason goes. */
+export function inState(task: Task, state: HandoverState, at: string, reason?: Task['statusReason']): Task {
+  const { statusReason: _old, businessStatus: _was, ...rest } = task
+  return {
+    ...rest,
+    status: state.status,
+    ...(state.businessStatus ? { businessStatus: { coding: [{ system: ours('handover-status'), code: state.businessStatus }] } } : {}),
+    ...(reason ? { statusReason: reason } : {}),
+    lastModified: at,
+  }
+}
+
+/** Business states that are the exchange's own bookkeeping: a partner does not see them. */
+const internal: ReadonlySet<string> = new Set(['preparing', 'queued', 'delivered', 'consent-blocked', 'chasing', 'escalated'])
+
+/** The Task as it stands on its partner's shelf. */
+export function partnersView(task: Task): Task {
+  const { businessStatus } = stateOf(task)
+  if (!businessStatus || !internal.has(businessStatus)) return task
+  const { businessStatus: _ours, lastModified: _when, ...rest } = task
+  return { ...rest, lastModified: task.authoredOn as string }
+}
+
+/** Only ids and states: what stays with a partner when the content was taken back. */
+export function bare(task: Task): Task {
+  const { reasonCode: _why, description: _what, note: _note, statusReason: _reason, restriction: _by, input: _in, output: _out, ...rest } = task
+  return rest
+}
+
+export function newHandover(from: {
+  id: string
+  request: string
+  key: string
+  patient: string
+  plan: string
+  service: string
+  partner: string
+  reason: Task['reasonCode']
+  at: string
+}): Task {
+  return {
+    resourceType: 'Task',
+    id: from.id,
+    meta: { profile: [ukCore('UKCore-Task')] },
+    identifier: [{ system: handoverId, value: from.key }],
+    basedOn: [{ reference: `CarePlan/${from.plan}` }],
+    status: 'draft',
+    businessStatus: { coding: [{ system: ours('handover-status'), code: 'preparing' }] },
+    intent: 'order',
+    code: { coding: [{ system: taskCode, code: 'fulfill' }] },
+    focus: { reference: `ServiceRequest/${from.request}` },
+    for: { reference: `Patient/${from.patient}` },
+    authoredOn: from.at,
+    lastModified: from.at,
+    requester: { reference: `Organization/${from.service}` },
+    owner: { reference: `Organization/${from.partner}` },
+    ...(from.reason ? { reasonCode: from.reason } : {}),
+  }
+}

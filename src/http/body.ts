@@ -1,0 +1,124 @@
+/**
+ * What came in, with its limits (CONTRACT.md 9): 1 MiB, JSON nested at most 64 deep, Bundles of at most 200 entries.
+ */
+import type { HonoRequest } from 'hono'
+import { refuse } from '../fhir/outcome.ts'
+
+const mostBytes = 1024 * 1024
+const deepest = 64
+const mostEntries = 200
+
+/**
+ * The body's bytes, read no further than the limit.
+ *
+ * @throws Refusal 413
+ */
+export async function bytesOf(request: HonoRequest, most = mostBytes): Promise<Uint8Array> {
+  const said = request.header('content-length')
+  if (said !== undefined && Number(said) > most) throw tooLong(most)
+  // A stated length is kept by the server itself; without one, count.
+  if (said !== undefined || !request.raw.body) return new Uint8Array(await request.arrayBuffer())
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of request.raw.body as unknown as AsyncIterable<Uint8Array>) {
+    length += part.length
+    if (length > most) throw tooLong(most)
+    parts.push(part)
+  }
+  return Buffer.concat(parts)
+}
+
+const tooLong = (most: number) => refuse(413, 'too-long', `The body is larger than ${most} bytes.`)
+
+/**
+ * @returns the parsed body, or undefined when there is none
+ * @throws Refusal 400 (not JSON, nested too deep), 413, 415
+ */
+export async function jsonOf(request: HonoRequest, types: readonly string[] = jsonTypes): Promise<unknown> {
+  const bytes = await bytesOf(request)
+  if (bytes.length === 0) return undefined
+  mustBeOfType(request, types)
+  if (nestedTooDeep(bytes)) throw refuse(400, 'structure', `The JSON is nested more than ${deepest} deep.`)
+  try {
+    return JSON.parse(utf8.decode(bytes))
+  } catch {
+    throw refuse(400, 'structure', 'The body is not JSON in UTF-8.')
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+export const jsonTypes = ['application/fhir+json', 'application/json']
+export const patchTypes = ['application/json-patch+json']
+export const formTypes = ['application/x-www-form-urlencoded']
+
+/** @throws Refusal 415 */
+export function mustBeOfType(request: HonoRequest, types: readonly string[]) {
+  const type = request.header('content-type')?.split(';')[0]?.trim().toLowerCase()
+  if (!type || !types.includes(type)) throw refuse(415, 'not-supported', `Content-Type must be ${types.join(' or ')}.`)
+}
+
+/** Looked at before parsing, so that depth costs nothing. Brackets inside texts do not count. */
+function nestedTooDeep(bytes: Uint8Array): boolean {
+  let depth = 0
+  let inText = false
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]
+    if (inText) {
+      if (byte === 0x5c) i++
+      else if (byte === 0x22) inText = false
+    } else if (byte === 0x22) inText = true
+    else if (byte === 0x7b || byte === 0x5b) {
+      if (++depth > deepest) return true
+    } else if (byte === 0x7d || byte === 0x5d) depth--
+  }
+  return false
+}
+
+/** The parameters of a search: of the URL, and of the form a `_search` was posted with. */
+export async function formOf(request: HonoRequest): Promise<URLSearchParams> {
+  const bytes = await bytesOf(request)
+  if (bytes.length > 0) mustBeOfType(request, formTypes)
+  return new URLSearchParams(new TextDecoder().decode(bytes))
+}
+
+type Json = Readonly<Record<string, unknown>>
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/**
+ * The body as a resource of this type.
+ *
+ * @throws Refusal 400
+ */
+export function mustBeResource(body: unknown, type: string): Json {
+  if (body === undefined) throw refuse(400, 'required', `The body must be a ${type}.`)
+  if (!isObject(body)) throw refuse(400, 'structure', 'The body is not a JSON object.')
+  if (typeof body.resourceType !== 'string') throw refuse(400, 'required', 'resourceType is missing.', 'resourceType')
+  if (body.resourceType !== type) throw refuse(400, 'invalid', `resourceType must be ${type}.`, 'resourceType')
+  return body
+}
+
+export type Entry = { resource?: Json; request?: { method?: unknown; url?: unknown } }
+
+/**
+ * The body as a Bundle, and its entries.
+ *
+ * @throws Refusal 400 when it is none, or holds more than 200 entries
+ */
+export function mustBeBundle(body: unknown): { type: unknown; entries: readonly Entry[] } {
+  const bundle = mustBeResource(body, 'Bundle')
+  const { entry } = bundle
+  if (entry !== undefined && !Array.isArray(entry)) throw refuse(400, 'structure', 'Bundle.entry must be a list.', 'Bundle.entry')
+  const list: readonly unknown[] = entry ?? []
+  if (list.length > mostEntries) throw refuse(400, 'too-costly', `A Bundle may have at most ${mostEntries} entries.`, 'Bundle.entry')
+  for (const [i, one] of list.entries()) {
+    if (
+      !isObject(one) ||
+      (one.resource !== undefined && !isObject(one.resource)) ||
+      (one.request !== undefined && !isObject(one.request))
+    ) {
+      throw refuse(400, 'structure', 'An entry must be an object.', `Bundle.entry[${i}]`)
+    }
+  }
+  return { type: bundle.type, entries: list as readonly Entry[] }
+}

@@ -1,0 +1,50 @@
+/**
+ * What holds for every answer, errors too: both ids are echoed, nothing is cached, and the request is counted.
+ *
+ * @see domain/bars-ukcore.md 2: a sender takes an answer without the ids for a failure of communication
+ */
+import { createMiddleware } from 'hono/factory'
+import { routePath } from 'hono/route'
+import { refuse } from '../fhir/outcome.ts'
+import type { Door, Hall } from './context.ts'
+
+export function outermost({ metrics, exchange, settings }: Hall) {
+  const secure = exchange.publicUrl.startsWith('https:')
+  return createMiddleware<Door>(async (c, next) => {
+    const began = performance.now()
+    const asked = c.req.header('x-request-id')
+    c.set('requestId', harmless(asked) ?? crypto.randomUUID())
+    c.set('requestIdGiven', asked !== undefined)
+    c.set('correlationId', harmless(c.req.header('x-correlation-id')) ?? crypto.randomUUID())
+    await next()
+
+    const { headers, status } = c.res
+    headers.set('X-Request-Id', c.get('requestId'))
+    headers.set('X-Correlation-Id', c.get('correlationId'))
+    for (const [name, value] of cautious) if (!headers.has(name)) headers.set(name, value)
+    if (secure) headers.set('Strict-Transport-Security', 'max-age=31536000')
+    if (settings.stopping?.()) headers.set('Connection', 'close')
+
+    const route = routePath(c, -1).replace(/\{[^}]*\}/g, '')
+    metrics.count('http_requests_total', 'Requests by route and status.', { method: c.req.method, route, status })
+    metrics.observe('http_request_duration_seconds', 'How long a request took.', { route }, (performance.now() - began) / 1000)
+  })
+}
+
+/** An id we cannot echo or write into a log is refused, inside `outermost` so that the refusal has its ids too. */
+export const wellFormedIds = createMiddleware<Door>(async (c, next) => {
+  for (const name of ['X-Request-Id', 'X-Correlation-Id']) {
+    const id = c.req.header(name)
+    if (id !== undefined && harmless(id) === undefined) throw refuse(400, 'value', `${name} must be a UUID.`)
+  }
+  await next()
+})
+
+const harmless = (id: string | undefined) => (id !== undefined && /^[A-Za-z0-9._:-]{1,128}$/.test(id) ? id : undefined)
+
+const cautious = [
+  ['Cache-Control', 'no-store'],
+  ['X-Content-Type-Options', 'nosniff'],
+  ['Referrer-Policy', 'no-referrer'],
+  ['Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'"],
+] as const

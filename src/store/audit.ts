@@ -1,0 +1,55 @@
+/**
+ * Everything told to anyone and everything done: one row each, written in the commit that did it, never changed.
+ */
+import { type Database, type Statement, statement } from './database.ts'
+
+export type AuditRow = {
+  /** Given by the caller; ids that sort by time keep rows of one instant in order. */
+  id: string
+  at: string
+  action: string
+  who: string
+  service?: string
+  patient?: string
+  entity?: string
+  recipient?: string
+  requestId?: string
+  basis?: string
+  /** JSON, codes and references only. */
+  detail?: string
+}
+
+/** One statement for as many rows as there are. */
+export const recordAudit = (rows: readonly AuditRow[]): Statement =>
+  statement(
+    `insert into audit (id, at, action, who, service, patient, entity, recipient, request_id, basis, detail)
+     select value ->> 'id', value ->> 'at', value ->> 'action', value ->> 'who', value ->> 'service', value ->> 'patient',
+            value ->> 'entity', value ->> 'recipient', value ->> 'requestId', value ->> 'basis', value ->> 'detail'
+     from json_each(?)`,
+    JSON.stringify(rows),
+  )
+
+/** About one person, the newest first. `before`: the `at` and `id` of the last row of the page before. */
+export const auditOf = (database: Database, patient: string, limit = 200, before = end): Promise<AuditRow[]> =>
+  read(
+    database,
+    statement(
+      `select ${columns} from audit where patient = ? and (at, id) < (?, ?) order by at desc, id desc limit ?`,
+      patient,
+      before.at,
+      before.id,
+      limit,
+    ),
+  )
+
+/** Of everyone, the oldest first, after this row: what a seal or an export walks along. */
+export const auditAfter = (database: Database, after: { at: string; id: string }, limit = 1000): Promise<AuditRow[]> =>
+  read(database, statement(`select ${columns} from audit where (at, id) > (?, ?) order by at, id limit ?`, after.at, after.id, limit))
+
+const end = { at: '9999', id: '' }
+const columns = 'id, at, action, who, service, patient, entity, recipient, request_id as requestId, basis, detail'
+
+const read = async (database: Database, one: Statement): Promise<AuditRow[]> =>
+  (await database.query<Record<string, string | null>>(one)).map(
+    (row) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)) as AuditRow,
+  )

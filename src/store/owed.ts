@@ -1,0 +1,202 @@
+/**
+ * The outbox: frozen messages, claimed under a lease, settled by the attempt that holds it.
+ *
+ * Messages of one handover go out in the order they were owed: one that is not settled holds back those behind it.
+ */
+import { type Database, mustChange, type Statement, statement } from './database.ts'
+
+export type OwedState = 'due' | 'sending' | 'delivered' | 'parked' | 'void'
+
+export type NewOwed = {
+  /** The message's key: X-Request-Id at every attempt. */
+  id: string
+  partner: string
+  service: string
+  patient: string
+  task: string
+  /** new | update | revoke | reminder */
+  reason: string
+  correlation: string
+  body: string
+  /** JSON of Disclosure[]: asked again before every attempt. */
+  basis: string
+  createdAt: string
+  dueAt: string
+}
+
+export type Owed = Omit<NewOwed, 'body'> & {
+  seq: number
+  body?: string
+  state: OwedState
+  /** The attempt in hand or made last; the fence of its lease. */
+  attempts: number
+  /** An earlier attempt ended without an answer: the partner may have it all the same. */
+  unanswered: boolean
+  leaseUntil?: string
+  firstTriedAt?: string
+  settledAt?: string
+  receipt?: string
+  note?: string
+}
+
+/** Owes one message, behind everything owed before it. */
+export const owe = (message: NewOwed): Statement =>
+  statement(
+    `insert into owed (seq, id, partner, service, patient, task, reason, correlation, body, basis, state, created_at, due_at)
+     values ((select coalesce(max(seq), 0) + 1 from owed), ?, ?, ?, ?, ?, ?, ?, ?, ?, 'due', ?, ?)`,
+    message.id,
+    message.partner,
+    message.service,
+    message.patient,
+    message.task,
+    message.reason,
+    message.correlation,
+    message.body,
+    message.basis,
+    message.createdAt,
+    message.dueAt,
+  )
+
+/** Nothing owed earlier for the same handover is still on its way. */
+const first = `not exists (select 1 from owed e where e.task = o.task and e.seq < o.seq and e.state in ('due', 'sending', 'parked'))`
+
+/**
+ * Takes what is due for one partner, durable before it comes back: whoever holds the lease may send, nobody else.
+ * A lease that ran out is taken over and marks the message `unanswered`.
+ *
+ * @param now, leaseUntil instants
+ * @returns in the order they were owed, at most one of each handover
+ */
+export async function claim(database: Database, partner: string, now: string, leaseUntil: string, limit: number): Promise<Owed[]> {
+  const [rows] = await database.atomically([statement(claiming, now, leaseUntil, partner, now, limit, partner, now, limit, limit)])
+  return (rows as Row[]).map(owedFrom).sort((a, b) => a.seq - b.seq)
+}
+
+/** How an attempt ended. `at` and `dueAt` are instants. */
+export type Settlement = { id: string; attempt: number; at: string; note?: string } & (
+  | { outcome: 'accepted'; receipt: string }
+  /** Try again at `dueAt`. `unanswered`: the partner may have it. */
+  | { outcome: 'unavailable'; dueAt: string; unanswered: boolean }
+  /** A person looks. */
+  | { outcome: 'parked'; unanswered: boolean }
+  /** It may not be sent any more. */
+  | { outcome: 'void' }
+)
+
+const stateAfter = { accepted: 'delivered', unavailable: 'due', parked: 'parked', void: 'void' } as const
+
+/** Ends the attempt that holds the lease and keeps how it ended; the lease lost: `Conflict('lease')`. */
+export const settle = (end: Settlement): Statement[] => [
+  mustChange(
+    'lease',
+    statement(
+      `update owed set state = ?, due_at = coalesce(?, due_at), settled_at = ?, receipt = coalesce(?, receipt), note = ?,
+         unanswered = max(unanswered, ?), lease_until = null
+       where id = ? and state = 'sending' and attempts = ?`,
+      stateAfter[end.outcome],
+      end.outcome === 'unavailable' ? end.dueAt : null,
+      end.outcome === 'accepted' || end.outcome === 'void' ? end.at : null,
+      end.outcome === 'accepted' ? end.receipt : null,
+      end.note ?? null,
+      'unanswered' in end && end.unanswered ? 1 : 0,
+      end.id,
+      end.attempt,
+    ),
+  ),
+  statement(
+    'insert into attempt (owed, number, at, outcome, note) values (?, ?, ?, ?, ?)',
+    end.id,
+    end.attempt,
+    end.at,
+    end.outcome,
+    end.note ?? null,
+  ),
+]
+
+/** Nobody will send it: only what is not being sent at this moment. Nothing changes otherwise. */
+export const voidOwed = (id: string, at: string, note: string): Statement =>
+  statement(`update owed set state = 'void', settled_at = ?, note = ? where id = ? and state in ('due', 'parked')`, at, note, id)
+
+/** The same for everything owed for one handover. */
+export const voidOwedOf = (task: string, at: string, note: string): Statement =>
+  statement(`update owed set state = 'void', settled_at = ?, note = ? where task = ? and state in ('due', 'parked')`, at, note, task)
+
+/** Takes a message that is due out of the lane for a person to look at; not due any more: `Conflict('due')`. */
+export const park = (id: string, note: string): Statement =>
+  mustChange('due', statement(`update owed set state = 'parked', note = ? where id = ? and state = 'due'`, note, id))
+
+/** A person says: send it after all. Attempts are kept, so the next has a new number; not parked: `Conflict('parked')`. */
+export const resend = (id: string, at: string): Statement =>
+  mustChange('parked', statement(`update owed set state = 'due', due_at = ?, note = null where id = ? and state = 'parked'`, at, id))
+
+/** For each partner with something to send, when the next of it falls due. One index step a partner, however much is owed. */
+export const nextByPartner = (database: Database): Promise<{ partner: string; at: string }[]> => database.query(statement(nextOf))
+
+/** Partners with something to claim now. */
+export const partnersDue = async (database: Database, now: string): Promise<string[]> =>
+  (await nextByPartner(database)).filter(({ at }) => at <= now).map(({ partner }) => partner)
+
+/** When the next message falls due, or the next lease runs out. */
+export async function nextDue(database: Database): Promise<string | undefined> {
+  const times = (await nextByPartner(database)).map(({ at }) => at)
+  return times.length ? times.reduce((a, b) => (a < b ? a : b)) : undefined
+}
+
+export async function owedById(database: Database, id: string): Promise<Owed | undefined> {
+  const [row] = await database.query<Row>(statement(`select ${columns} from owed where id = ?`, id))
+  return row && owedFrom(row)
+}
+
+/** Everything ever owed about one person, or for one handover, in order. */
+export const owedOfPatient = async (database: Database, patient: string): Promise<Owed[]> =>
+  (await database.query<Row>(statement(`select ${columns} from owed where patient = ? order by seq`, patient))).map(owedFrom)
+export const owedOfTask = async (database: Database, task: string): Promise<Owed[]> =>
+  (await database.query<Row>(statement(`select ${columns} from owed where task = ? order by seq`, task))).map(owedFrom)
+
+/** What is in one state, the oldest first: the page of what is stuck. */
+export const owedIn = async (database: Database, state: OwedState, limit = 500): Promise<Owed[]> =>
+  (await database.query<Row>(statement(`select ${columns} from owed where state = ? order by seq limit ?`, state, limit))).map(owedFrom)
+
+export type Attempt = { number: number; at: string; outcome: string; note: string | null }
+export const attemptsOf = (database: Database, id: string): Promise<Attempt[]> =>
+  database.query(statement('select number, at, outcome, note from attempt where owed = ? order by number', id))
+
+/** How many messages are in each state. */
+export async function owedCounts(database: Database): Promise<Record<OwedState, number>> {
+  const rows = await database.query<{ state: OwedState; count: number }>(
+    statement('select state, count(*) as count from owed group by state'),
+  )
+  const none: Record<OwedState, number> = { due: 0, sending: 0, delivered: 0, parked: 0, void: 0 }
+  return Object.assign(none, Object.fromEntries(rows.map(({ state, count }) => [state, count])))
+}
+
+const columns = `id, seq, partner, service, patient, task, reason, correlation, body, basis, state, attempts, unanswered,
+  created_at as createdAt, due_at as dueAt, lease_until as leaseUntil, first_tried_at as firstTriedAt, settled_at as settledAt,
+  receipt, note`
+
+const claiming = `update owed set attempts = attempts + 1, unanswered = case when state = 'sending' then 1 else unanswered end,
+    state = 'sending', first_tried_at = coalesce(first_tried_at, ?), lease_until = ?
+  where id in (
+    select id from (
+      select * from (select id, seq from owed o where state = 'sending' and partner = ? and lease_until <= ? and ${first} limit ?)
+      union all
+      select * from (select id, seq from owed o where state = 'due' and partner = ? and due_at <= ? and ${first} order by due_at, seq limit ?)
+    ) order by seq limit ?
+  ) returning ${columns}`
+
+const nextOf = `with recursive
+  waiting(partner) as (
+    select min(partner) from owed where state = 'due'
+    union all
+    select (select min(partner) from owed where state = 'due' and partner > waiting.partner) from waiting where waiting.partner is not null),
+  times(partner, at) as (
+    select partner, (select due_at from owed o where state = 'due' and o.partner = waiting.partner and ${first} order by due_at limit 1)
+      from waiting
+    union all
+    select partner, lease_until from owed where state = 'sending')
+  select partner, min(at) as at from times where at is not null group by partner`
+
+type Row = { [K in keyof Required<Omit<Owed, 'unanswered'>>]: Required<Owed>[K] | null } & { unanswered: number }
+
+const owedFrom = (row: Row): Owed =>
+  ({ ...Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)), unanswered: row.unanswered === 1 }) as Owed

@@ -1,0 +1,184 @@
+/**
+ * The database of one machine: better-sqlite3, with group commit.
+ *
+ * All units waiting in the same turn of the event loop go in one transaction, each in its own savepoint: durable (WAL,
+ * synchronous=FULL) at a fraction of an fsync each. A unit that fails takes nobody with it; promises settle after the COMMIT.
+ */
+import Sqlite from 'better-sqlite3'
+import { Refusal } from '../fhir/outcome.ts'
+import { Conflict, type Database, type Statement } from './database.ts'
+
+export type SqliteDatabase = Database & {
+  /** A consistent copy in another file, while the gateway works on. */
+  backup(file: string): Promise<void>
+}
+
+/** Units that may wait; more than this and the caller is asked to come back. */
+const mostWaiting = 10_000
+/** One transaction holds the event loop at most about this long; what is left goes in the next. */
+const longestTransactionMs = 40
+/** Prepared texts kept; hot SQL is fixed text, only searches vary. */
+const mostPrepared = 1_000
+
+type Waiting = { unit: readonly Statement[]; resolve: (rows: unknown[][]) => void; reject: (error: unknown) => void }
+
+/**
+ * @param file path of the database file (its folder must exist), or ':memory:'
+ * @throws when the file can not be opened
+ */
+export function openSqlite(file: string): SqliteDatabase {
+  const sqlite = new Sqlite(file, { timeout: 5_000 })
+  sqlite.pragma('journal_mode = WAL')
+  sqlite.pragma('synchronous = FULL')
+  sqlite.pragma('foreign_keys = ON')
+  sqlite.pragma('cache_size = -65536')
+  sqlite.pragma('mmap_size = 1073741824')
+  sqlite.pragma('temp_store = MEMORY')
+
+  const prepared = new Map<string, Sqlite.Statement<unknown[]>>()
+  const prepare = (sql: string): Sqlite.Statement<unknown[]> => {
+    const known = prepared.get(sql)
+    if (known) return known
+    const fresh = sqlite.prepare<unknown[]>(sql)
+    if (prepared.size >= mostPrepared) prepared.delete(prepared.keys().next().value as string)
+    prepared.set(sql, fresh)
+    return fresh
+  }
+
+  const [begin, commit, rollback, savepoint, release, undo] = [
+    'begin immediate',
+    'commit',
+    'rollback',
+    'savepoint unit',
+    'release unit',
+    'rollback to unit',
+  ].map((sql) => sqlite.prepare(sql)) as [Plain, Plain, Plain, Plain, Plain, Plain]
+
+  const run = ({ sql, params, mustChange }: Statement): unknown[] => {
+    const one = prepare(sql)
+    const rows = one.reader ? one.all(...params) : []
+    const changed = one.reader ? rows.length : one.run(...params).changes
+    if (mustChange !== undefined && changed === 0) throw new Conflict(mustChange)
+    return rows
+  }
+
+  /** One unit, whole or not at all. A single statement undoes itself, so it needs no savepoint. */
+  const runUnit = (unit: readonly Statement[]): unknown[][] => {
+    if (unit.length === 1) return [run(unit[0]!)]
+    savepoint.run()
+    try {
+      const rows = unit.map(run)
+      release.run()
+      return rows
+    } catch (error) {
+      if (sqlite.inTransaction) {
+        undo.run()
+        release.run()
+      }
+      throw error
+    }
+  }
+
+  let queue: Waiting[] = []
+  let scheduled = false
+  /** The last commit failed for a reason of the disk: say so until one succeeds. */
+  let trouble: string | undefined
+
+  const schedule = (): void => {
+    if (scheduled) return
+    scheduled = true
+    setImmediate(flush)
+  }
+
+  function flush(): void {
+    scheduled = false
+    if (queue.length === 0) return
+    const batch = queue
+    queue = []
+    const outcomes: (() => void)[] = []
+    let taken = 0
+    try {
+      begin.run()
+      const start = performance.now()
+      for (const { unit, resolve, reject } of batch) {
+        taken++
+        try {
+          const rows = runUnit(unit)
+          outcomes.push(() => resolve(rows))
+        } catch (error) {
+          // A full disk or a failed read ends the whole transaction: nothing of this batch is written.
+          if (!sqlite.inTransaction) throw error
+          outcomes.push(() => reject(asConflict(error)))
+        }
+        if (performance.now() - start > longestTransactionMs) break
+      }
+      commit.run()
+      trouble = undefined
+    } catch (error) {
+      if (sqlite.inTransaction) rollback.run()
+      trouble = codeOf(error) ?? 'the database can not be written'
+      for (const { reject } of batch) reject(busy(error) ? comeBack('The database is busy.', 1) : error)
+      return
+    }
+    if (taken < batch.length) {
+      queue = batch.slice(taken).concat(queue)
+      schedule()
+    }
+    for (const settle of outcomes) settle()
+  }
+
+  return {
+    query: async <Row>({ sql, params }: Statement) => {
+      const one = prepare(sql)
+      if (!one.readonly) throw new Error('query is for reading: write through atomically')
+      return one.all(...params) as Row[]
+    },
+
+    atomically: (unit) =>
+      new Promise((resolve, reject) => {
+        if (!sqlite.open) reject(new Error('the database is closed'))
+        else if (queue.length >= mostWaiting) reject(comeBack('Too much is waiting to be written.', 2))
+        else {
+          queue.push({ unit, resolve, reject })
+          schedule()
+        }
+      }),
+
+    health: async () => {
+      if (!sqlite.open) return 'the database is closed'
+      if (queue.length >= mostWaiting) return 'too much is waiting to be written'
+      if (trouble === undefined) return undefined
+      try {
+        prepare('update guard set holds = 1').run()
+        trouble = undefined
+      } catch (error) {
+        trouble = codeOf(error) ?? trouble
+      }
+      return trouble
+    },
+
+    close: async () => {
+      while (sqlite.open && queue.length > 0) flush()
+      sqlite.close()
+    },
+
+    backup: async (target) => {
+      await sqlite.backup(target)
+    },
+  }
+}
+
+type Plain = Sqlite.Statement<unknown[]>
+
+const codeOf = (error: unknown): string | undefined => (error instanceof Sqlite.SqliteError ? error.code : undefined)
+const busy = (error: unknown): boolean => codeOf(error)?.startsWith('SQLITE_BUSY') === true
+
+const comeBack = (text: string, seconds: number): Refusal =>
+  new Refusal(503, { code: 'transient', text }, { 'Retry-After': String(seconds) })
+
+/** A taken key becomes a `Conflict` with the key's columns; anything else stays what it is. */
+function asConflict(error: unknown): unknown {
+  const code = codeOf(error)
+  if (code !== 'SQLITE_CONSTRAINT_UNIQUE' && code !== 'SQLITE_CONSTRAINT_PRIMARYKEY') return error
+  return new Conflict((error as Error).message.replace(/^.*constraint failed: /, ''))
+}

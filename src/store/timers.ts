@@ -1,0 +1,42 @@
+/**
+ * Something to look at again at a time. A timer is known by its person and what it is about.
+ */
+import { type Database, mustChange, type Statement, statement } from './database.ts'
+
+/** `about`: 'window:{task}', 'answer:{task}', 'consent', ...; `dueAt` an instant. */
+export type Timer = { patient: string; about: string; service: string; dueAt: string }
+
+/** Writes the timer, or moves it. */
+export const setTimer = ({ patient, about, service, dueAt }: Timer): Statement =>
+  statement(
+    `insert into timer (patient, about, service, due_at) values (?, ?, ?, ?)
+     on conflict (patient, about) do update set due_at = excluded.due_at, service = excluded.service`,
+    patient,
+    about,
+    service,
+    dueAt,
+  )
+
+export const clearTimer = (patient: string, about: string): Statement =>
+  statement('delete from timer where patient = ? and about = ?', patient, about)
+
+export const clearTimersOf = (patient: string): Statement => statement('delete from timer where patient = ?', patient)
+
+/** Removes a timer that fell due, unless somebody moved it or was first: `Conflict('timer')`. */
+export const takeTimer = ({ patient, about, dueAt }: Timer): Statement =>
+  mustChange('timer', statement('delete from timer where patient = ? and about = ? and due_at = ?', patient, about, dueAt))
+
+const columns = 'patient, about, service, due_at as dueAt'
+
+/** What has fallen due, the longest first. */
+export const timersDue = (database: Database, now: string, limit: number): Promise<Timer[]> =>
+  database.query<Timer>(statement(`select ${columns} from timer where due_at <= ? order by due_at, patient, about limit ?`, now, limit))
+
+/** When the next timer falls due. */
+export async function nextTimer(database: Database): Promise<string | undefined> {
+  const [row] = await database.query<{ at: string | null }>(statement('select min(due_at) as at from timer'))
+  return row?.at ?? undefined
+}
+
+export const timersOf = (database: Database, patient: string): Promise<Timer[]> =>
+  database.query<Timer>(statement(`select ${columns} from timer where patient = ? order by due_at, about`, patient))

@@ -1,0 +1,83 @@
+/**
+ * Work items: something needs a person, why, and since when. At most one is open for each person and thing it is about.
+ */
+import { type Database, type Statement, statement } from './database.ts'
+
+export type WorkItem = {
+  id: string
+  service: string
+  patient?: string
+  task?: string
+  /** 'consent', 'handover:{task}', 'fact:{ref}', ... */
+  about: string
+  /** A code a page or report can group by. */
+  reason: string
+  /** What a person reads; names no one. */
+  words: string
+  openedAt: string
+  resolvedAt?: string
+}
+
+/** Opens it, or leaves the one that is open for the same person and thing as it is. */
+export const openWorkItem = (item: WorkItem): Statement =>
+  statement(
+    `insert into work_item (id, service, patient, task, about, reason, words, opened_at) values (?, ?, ?, ?, ?, ?, ?, ?)
+     on conflict do nothing`,
+    item.id,
+    item.service,
+    item.patient ?? null,
+    item.task ?? null,
+    item.about,
+    item.reason,
+    item.words,
+    item.openedAt,
+  )
+
+export const resolveWorkItem = (id: string, at: string): Statement =>
+  statement('update work_item set resolved_at = ? where id = ? and resolved_at is null', at, id)
+
+/** Resolves what is open about this for this person. */
+export const resolveWorkItemAbout = (patient: string, about: string, at: string): Statement =>
+  statement('update work_item set resolved_at = ? where patient = ? and about = ? and resolved_at is null', at, patient, about)
+
+/** Resolves everything open for this person whose `about` starts like this ('handover:12'; '' is everything). */
+export const resolveWorkItemsUnder = (patient: string, prefix: string, at: string): Statement =>
+  statement(
+    'update work_item set resolved_at = ? where patient = ? and resolved_at is null and substr(about, 1, ?) = ?',
+    at,
+    patient,
+    [...prefix].length,
+    prefix,
+  )
+
+/** What is open for a service, the oldest first. */
+export const openWork = (database: Database, service: string, limit = 500): Promise<WorkItem[]> =>
+  read(
+    database,
+    statement(`select ${columns} from work_item where service = ? and resolved_at is null order by opened_at, id limit ?`, service, limit),
+  )
+
+/** Everything there ever was about a person, the newest first. */
+export const workOf = (database: Database, patient: string): Promise<WorkItem[]> =>
+  read(database, statement(`select ${columns} from work_item where patient = ? order by opened_at desc, id desc`, patient))
+
+export async function workItem(database: Database, id: string): Promise<WorkItem | undefined> {
+  const [item] = await read(database, statement(`select ${columns} from work_item where id = ?`, id))
+  return item
+}
+
+/** How many are open, by service and reason. */
+export const openWorkCounts = (database: Database): Promise<{ service: string; reason: string; count: number }[]> =>
+  database.query(statement('select service, reason, count(*) as count from work_item where resolved_at is null group by service, reason'))
+
+const columns = 'id, service, patient, task, about, reason, words, opened_at as openedAt, resolved_at as resolvedAt'
+
+type Row = Omit<WorkItem, 'patient' | 'task' | 'resolvedAt'> & { patient: string | null; task: string | null; resolvedAt: string | null }
+
+const read = async (database: Database, one: Statement): Promise<WorkItem[]> =>
+  (await database.query<Row>(one)).map(({ patient, task, resolvedAt, ...rest }) => ({
+    ...rest,
+    ...(patient === null ? {} : { patient }),
+    ...(task === null ? {} : { task }),
+    ...(resolvedAt === null ? {} : { resolvedAt }),
+  }))

@@ -1,0 +1,121 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { generateSQLiteDrizzleJson, generateSQLiteMigration } from 'drizzle-kit/api'
+import { afterAll, describe, expect, test } from 'vitest'
+import { Refusal } from '../../src/fhir/outcome.ts'
+import { statement } from '../../src/store/database.ts'
+import { migrate } from '../../src/store/migrate.ts'
+import { newPerson, nextRevision, personOf } from '../../src/store/people.ts'
+import * as schema from '../../src/store/schema.ts'
+import { openSqlite } from '../../src/store/sqlite.ts'
+import { storeContract } from './store-contract.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'store-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+let files = 0
+const newFile = () => join(folder, `${files++}.sqlite`)
+
+const openFile = async (file = newFile()) => {
+  const database = openSqlite(file)
+  await migrate(database)
+  return database
+}
+
+storeContract('SQLite', () => openFile())
+
+describe('SQLite: group commit', () => {
+  test('a unit that fails among others takes nobody with it', async () => {
+    const database = await openFile()
+    const outcomes = await Promise.allSettled([
+      database.atomically([newPerson('a', 'ne')]),
+      database.atomically([newPerson('b', 'ne'), newPerson('a', 'ne')]),
+      database.atomically([newPerson('c', 'ne'), statement('this is not SQL')]),
+      database.atomically([newPerson('d', 'ne'), nextRevision('nobody', 1)]),
+      database.atomically([newPerson('e', 'ne'), nextRevision('a', 1)]),
+    ])
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'rejected', 'fulfilled'])
+    const there = await database.query<{ id: string }>(statement('select id from person order by id'))
+    expect(there.map(({ id }) => id)).toEqual(['a', 'e'])
+  })
+
+  test('a thousand units of one turn are a few commits, all of them durable when told', async () => {
+    const file = newFile()
+    const database = await openFile(file)
+    const reader = openSqlite(file)
+    const version = async () => (await reader.query<{ data_version: number }>(statement('pragma data_version')))[0]!.data_version
+    const before = await version()
+    let commits = 0
+    let seen = before
+    await Promise.all(
+      Array.from({ length: 1000 }, async (_, n) => {
+        await database.atomically([newPerson(`p${n}`, 'ne'), nextRevision(`p${n}`, 1)])
+        const now = await version()
+        if (now !== seen) commits++
+        seen = now
+      }),
+    )
+    expect(commits).toBeGreaterThan(0)
+    expect(commits).toBeLessThan(50)
+    expect((await reader.query<{ n: number }>(statement('select count(*) as n from person where revision = 2')))[0]!.n).toBe(1000)
+  })
+
+  test('what was not told as committed can not be seen by a query', async () => {
+    const database = await openFile()
+    const writing = database.atomically([newPerson('a', 'ne')])
+    expect(await personOf(database, 'a')).toBeUndefined()
+    await writing
+    expect(await personOf(database, 'a')).toBeDefined()
+  })
+
+  test('more than may wait is asked to come back, and what waits is written', async () => {
+    const database = await openFile()
+    const all = await Promise.allSettled(Array.from({ length: 10_050 }, (_, n) => database.atomically([newPerson(`p${n}`, 'ne')])))
+    const refused = all.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []))
+    expect(refused).toHaveLength(50)
+    expect(refused[0]).toBeInstanceOf(Refusal)
+    expect(refused[0]).toMatchObject({ status: 503, headers: { 'Retry-After': '2' } })
+    expect(await database.health()).toBeUndefined()
+  })
+
+  test('closing writes what waits; afterwards nothing is taken', async () => {
+    const file = newFile()
+    const database = await openFile(file)
+    const waiting = database.atomically([newPerson('a', 'ne')])
+    await database.close()
+    await waiting
+    await expect(database.atomically([newPerson('b', 'ne')])).rejects.toThrow('closed')
+    expect(await database.health()).toBe('the database is closed')
+    expect(await personOf(await openFile(file), 'a')).toBeDefined()
+  })
+
+  test('a query can not write', async () => {
+    const database = await openFile()
+    await expect(database.query(newPerson('a', 'ne'))).rejects.toThrow('atomically')
+  })
+
+  test('a backup taken while open holds everything', async () => {
+    const database = await openFile()
+    await database.atomically([newPerson('a', 'ne')])
+    const copy = newFile()
+    await database.backup(copy)
+    expect(await personOf(openSqlite(copy), 'a')).toBeDefined()
+  })
+})
+
+describe('migrations', () => {
+  test('are applied once, in order', async () => {
+    const database = openSqlite(newFile())
+    expect(await migrate(database)).toContain('0000_first.sql')
+    expect(await migrate(database)).toEqual([])
+  })
+
+  test('say what the tables say: `npm run migrations` would write nothing', async () => {
+    const meta = new URL('../../migrations/meta/', import.meta.url)
+    const read = (name: string) => JSON.parse(readFileSync(new URL(name, meta), 'utf8'))
+    const last = read('_journal.json').entries.at(-1).idx as number
+    const snapshot = read(`${String(last).padStart(4, '0')}_snapshot.json`)
+    const now = await generateSQLiteDrizzleJson({ ...schema })
+    expect(await generateSQLiteMigration(snapshot, now)).toEqual([])
+  })
+})

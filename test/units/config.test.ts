@@ -1,0 +1,124 @@
+import { expect, test } from 'vitest'
+import { destination, manualClock } from '../../src/clock.ts'
+import { readConfig } from '../../src/config.ts'
+import { createLog, traceOf } from '../../src/log.ts'
+
+const key = Buffer.alloc(32, 7).toString('base64')
+const noFile = () => {
+  throw new Error('no such file')
+}
+const faults = (env: Record<string, string>, readText: (path: string) => string = noFile) => {
+  const read = readConfig(env, readText)
+  return 'faults' in read ? read.faults : []
+}
+const config = (env: Record<string, string>, readText: (path: string) => string = noFile) => {
+  const read = readConfig(env, readText)
+  if ('faults' in read) throw new Error(read.faults.join('; '))
+  return read.config
+}
+
+test('a master key is enough; everything else has a default', () => {
+  const { masterKey, ...rest } = config({ MASTER_KEY: key })
+  expect(masterKey).toHaveLength(32)
+  expect(rest).toEqual({
+    port: 8080,
+    host: '127.0.0.1',
+    publicUrl: 'http://127.0.0.1:8080',
+    dataDir: '.data',
+    trustedProxies: 0,
+    logLevel: 'info',
+    rateLimit: 500,
+  })
+})
+
+test('every fault is named at once, and no value is repeated', () => {
+  const found = faults({
+    PORT: 'eighty',
+    MASTER_KEY: 'c2VjcmV0',
+    RATE_LIMIT: '0',
+    LOG_LEVEL: 'loud',
+    PUBLIC_URL: 'ftp://x',
+    CLOCK: 'manual:yesterday',
+  })
+  for (const name of ['PORT', 'MASTER_KEY', 'RATE_LIMIT', 'LOG_LEVEL', 'PUBLIC_URL', 'CLOCK']) {
+    expect(found.some((fault) => fault.startsWith(`${name} `))).toBe(true)
+  }
+  expect(found.join()).not.toMatch(/eighty|c2VjcmV0|loud|ftp|yesterday/)
+})
+
+test('a missing key is named beside the other faults', () => {
+  const found = faults({ PORT: '0' })
+  expect(found.some((fault) => fault.startsWith('MASTER_KEY or MASTER_KEY_FILE'))).toBe(true)
+  expect(found.some((fault) => fault.startsWith('PORT'))).toBe(true)
+})
+
+test('the key may come from a file, but not from both places', () => {
+  expect(config({ MASTER_KEY_FILE: '/run/key' }, () => `${key}\n`).masterKey).toHaveLength(32)
+  expect(faults({ MASTER_KEY_FILE: '/run/key' })).toEqual(['MASTER_KEY_FILE names a file that can not be read.'])
+  expect(faults({ MASTER_KEY_FILE: '/run/key' }, () => 'short')).toHaveLength(1)
+  expect(faults({ MASTER_KEY: key, MASTER_KEY_FILE: '/run/key' }, () => key)).toEqual([
+    'MASTER_KEY and MASTER_KEY_FILE are both set: keep one.',
+  ])
+})
+
+test('a blank variable counts as not set', () => {
+  expect(config({ MASTER_KEY: key, PORT: '', CLOCK: ' ' }).port).toBe(8080)
+})
+
+test('the public address loses its last slash and keeps its path', () => {
+  expect(config({ MASTER_KEY: key, PUBLIC_URL: 'https://exchange.example/reconnect/' }).publicUrl).toBe(
+    'https://exchange.example/reconnect',
+  )
+  expect(config({ MASTER_KEY: key, HOST: '::1', PORT: '9000' }).publicUrl).toBe('http://[::1]:9000')
+})
+
+test('a manual clock is refused in production and beyond loopback', () => {
+  const CLOCK = 'manual:2026-03-02T09:00:00Z'
+  expect(config({ MASTER_KEY: key, CLOCK }).clock).toEqual(new Date('2026-03-02T09:00:00Z'))
+  expect(faults({ MASTER_KEY: key, CLOCK, NODE_ENV: 'production' })).toHaveLength(1)
+  expect(faults({ MASTER_KEY: key, CLOCK, HOST: '0.0.0.0' })).toHaveLength(1)
+  expect(faults({ MASTER_KEY: key, CLOCK: 'manual:2026-03-02T09:00:00' })).toHaveLength(1)
+})
+
+test('production speaks https to the outside', () => {
+  expect(faults({ MASTER_KEY: key, NODE_ENV: 'production', PUBLIC_URL: 'http://exchange.example' })).toHaveLength(1)
+  expect(faults({ MASTER_KEY: key, NODE_ENV: 'production', PUBLIC_URL: 'http://127.0.0.1:8080' })).toEqual([])
+})
+
+test('the stopped clock goes forward by durations and instants, and never back', () => {
+  const clock = manualClock(new Date('2026-03-02T09:00:00Z'))
+  expect(destination(clock.now(), { advance: 'P7D' })).toEqual(new Date('2026-03-09T09:00:00Z'))
+  expect(destination(clock.now(), { advance: 'P1MT15M' })).toEqual(new Date('2026-04-02T09:15:00Z'))
+  expect(destination(clock.now(), { to: '2026-03-02T10:00:00+01:00' })).toEqual(clock.now())
+  for (const bad of [
+    { advance: '-P1D' },
+    { to: '2026-03-01T09:00:00Z' },
+    { advance: 'a week' },
+    { to: '2026-03-09' },
+    {},
+    [],
+    'P1D',
+    { advance: 'P1D', to: 'x' },
+  ]) {
+    expect(() => destination(clock.now(), bad)).toThrow()
+  }
+  clock.set(new Date('2026-03-09T09:00:00Z'))
+  clock.set(new Date('2026-03-01T09:00:00Z'))
+  expect(clock.now()).toEqual(new Date('2026-03-09T09:00:00Z'))
+})
+
+test('the log is one JSON line an event, from its level up', () => {
+  const lines: string[] = []
+  const log = createLog('warn', (line) => lines.push(line))
+  log('info', 'too.quiet')
+  log('error', 'loud', { count: 2 })
+  expect(lines).toHaveLength(1)
+  expect(JSON.parse(lines[0]!)).toMatchObject({ level: 'error', event: 'loud', count: 2 })
+})
+
+test('what is said of an error is its name and place, never its message', () => {
+  const trace = traceOf(new TypeError('Ashgrove\nLee'))
+  expect(trace.error).toBe('TypeError')
+  expect(trace.where).toMatch(/config\.test\.ts/)
+  expect(JSON.stringify(trace)).not.toMatch(/Ashgrove|Lee/)
+})
