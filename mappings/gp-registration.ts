@@ -153,7 +153,7 @@ export default defineMapping<Sections>({
     // Known conditions, each only if the person agreed to its kind.
     needs: each(
       'needs',
-      { may: ['physical-health', 'mental-health', 'neurodiversity', 'substance-misuse', 'sexual-health', 'adjustments'] },
+      { may: ['physical-health', 'medication', 'mental-health', 'neurodiversity', 'substance-misuse', 'sexual-health', 'adjustments'] },
       (need) => ({
         resourceType: 'Condition',
         id: need.from('ref').id(),

@@ -154,14 +154,18 @@ export default defineMapping<Sections>({
       ],
     },
     // Substance misuse, and what treatment has to take into account.
-    needs: each('needs', { may: ['substance-misuse', 'physical-health', 'mental-health', 'neurodiversity', 'adjustments'] }, (need) => ({
-      resourceType: 'Condition',
-      id: need.from('ref').id(),
-      clinicalStatus: { coding: [{ system: conditionClinical, code: need.maybe('status') }] },
-      code: need.from('code'),
-      onsetDateTime: need.maybe('onset'),
-      subject: patient,
-    })),
+    needs: each(
+      'needs',
+      { may: ['substance-misuse', 'physical-health', 'medication', 'mental-health', 'neurodiversity', 'adjustments'] },
+      (need) => ({
+        resourceType: 'Condition',
+        id: need.from('ref').id(),
+        clinicalStatus: { coding: [{ system: conditionClinical, code: need.maybe('status') }] },
+        code: need.from('code'),
+        onsetDateTime: need.maybe('onset'),
+        subject: patient,
+      }),
+    ),
     // Medicines with dose and end of supply, opioid substitution among them.
     medications: each(
       'medications',

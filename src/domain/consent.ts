@@ -90,9 +90,13 @@ const candidates = (consents: readonly Consent[]): Consent[] =>
     ({ status, scope, category, policyRule }) =>
       (status === 'active' || status === 'rejected' || status === 'inactive') &&
       scope?.coding?.some((coding) => coding.system === consentScope && coding.code === 'patient-privacy') &&
-      !category?.some(({ coding }) => coding?.some(({ system }) => system === consentCategoriesBars)) &&
-      !policyRule?.coding?.some(({ system, code }) => system === actCode && code === 'IMPLIED'),
+      !(status === 'active' && directCare(category, policyRule)),
   )
+
+/** BaRS's implied consent to direct care: says nothing about sharing, so it neither governs nor permits. A refusal always counts. */
+const directCare = (category: Consent['category'], policyRule: Consent['policyRule']): boolean =>
+  category.some(({ coding }) => coding?.some(({ system }) => system === consentCategoriesBars)) ||
+  policyRule?.coding?.some(({ system, code }) => system === actCode && code === 'IMPLIED') === true
 
 function later(one: Consent, other: Consent): boolean {
   const [a, b] = [given(one), given(other)]

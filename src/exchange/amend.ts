@@ -55,4 +55,5 @@ export async function commit<Result>(
 export const isRace = (error: unknown): boolean => error instanceof Conflict && /^(revision|version|owed)$/.test(error.what)
 
 /** Nothing is known to have changed but the time: look again. */
-export const lookAgain = (exchange: Exchange, patient: string): Promise<unknown> => amend(exchange, patient, { who: 'exchange' }, () => true)
+export const lookAgain = (exchange: Exchange, patient: string): Promise<unknown> =>
+  amend(exchange, patient, { who: 'exchange' }, () => true)

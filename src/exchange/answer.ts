@@ -25,7 +25,8 @@ export type Said = { status?: string; businessStatus?: string; reason?: Task['st
 /** PATCH or PUT of a Task, on the caller's own shelf. */
 export async function answerTask(exchange: Exchange, request: Request, interaction: Interaction): Promise<Answer> {
   const { caller } = request
-  if (caller.role === 'referrer' || !allowed(caller, 'Task', 'u')) throw refuse(403, 'forbidden', 'The granted scopes do not allow this.', 'Task')
+  if (caller.role === 'referrer' || !allowed(caller, 'Task', 'u'))
+    throw refuse(403, 'forbidden', 'The granted scopes do not allow this.', 'Task')
   const print = () => fingerprintOf(interaction.method, 'Task', interaction.id, interaction.body)
   return once(exchange, request, print, async (inbox) => {
     const present = await readResource(exchange.database, caller.shelf, 'Task', interaction.id as string)
@@ -36,8 +37,10 @@ export async function answerTask(exchange: Exchange, request: Request, interacti
       { who: caller.client, requestId: request.requestId },
       (change) => {
         const now = onShelf(change, caller, interaction.id as string)
-        if (interaction.ifMatch !== undefined && Number(interaction.ifMatch) !== now.version) throw refuse(412, 'conflict', 'The Task has changed since the version named in If-Match.', 'Task')
-        const said = interaction.method === 'PATCH' ? byPatch(now.body as Task, interaction.body) : byBody(now.body as Task, interaction.body)
+        if (interaction.ifMatch !== undefined && Number(interaction.ifMatch) !== now.version)
+          throw refuse(412, 'conflict', 'The Task has changed since the version named in If-Match.', 'Task')
+        const said =
+          interaction.method === 'PATCH' ? byPatch(now.body as Task, interaction.body) : byBody(now.body as Task, interaction.body)
         moveHandover(change, interaction.id as string, said, caller)
         // Read once the plan has been looked at again: that is what puts the Task on its partner's shelf.
         return () => taskAnswer(change, caller, interaction.id as string)
@@ -64,7 +67,14 @@ export function moveHandover(change: Change, taskId: string, said: Said, caller:
   const wanted = {
     ...(said.status ? { status: said.status } : {}),
     ...(said.businessStatus ? { businessStatus: said.businessStatus } : {}),
-    ...(said.reason ? { reason: { ...(said.reason.coding?.[0]?.code ? { code: said.reason.coding[0].code } : {}), ...(said.reason.text ? { text: said.reason.text } : {}) } } : {}),
+    ...(said.reason
+      ? {
+          reason: {
+            ...(said.reason.coding?.[0]?.code ? { code: said.reason.coding[0].code } : {}),
+            ...(said.reason.text ? { text: said.reason.text } : {}),
+          },
+        }
+      : {}),
   } as Parameters<typeof move>[1]
   const actors = caller.role === 'partner' ? (['recipient'] as const) : (['navigator', 'recipient'] as const)
   let refused: Issue | undefined
@@ -87,7 +97,9 @@ export function moveHandover(change: Change, taskId: string, said: Said, caller:
 }
 
 const openMoves = (moves: readonly Partial<HandoverState>[]): string =>
-  moves.length ? `Open from here: ${moves.map(({ status, businessStatus }) => [status, businessStatus].filter(Boolean).join(' as ')).join(', ')}.` : 'It is final.'
+  moves.length
+    ? `Open from here: ${moves.map(({ status, businessStatus }) => [status, businessStatus].filter(Boolean).join(' as ')).join(', ')}.`
+    : 'It is final.'
 
 function onShelf({ situation }: Change, caller: Caller, id: string): Stored {
   const stored = caller.role === 'partner' ? situation.told.get(`${caller.shelf} Task/${id}`) : situation.record.get(`Task/${id}`)
@@ -97,7 +109,11 @@ function onShelf({ situation }: Change, caller: Caller, id: string): Stored {
 
 function taskAnswer(change: Change, caller: Caller, id: string): Answer {
   const stored = onShelf(change, caller, id)
-  return { status: 200, headers: { etag: `W/"${stored.version}"`, 'last-modified': new Date(stored.lastUpdated).toUTCString() }, body: stored.body as Task }
+  return {
+    status: 200,
+    headers: { etag: `W/"${stored.version}"`, 'last-modified': new Date(stored.lastUpdated).toUTCString() },
+    body: stored.body as Task,
+  }
 }
 
 function byPatch(present: Task, operations: unknown): Said {
@@ -119,7 +135,8 @@ function byBody(present: Task, body: unknown): Said {
     const { status: _s, businessStatus: _b, statusReason: _r, output: _o, note: _n, meta: _m, lastModified: _l, text: _t, ...rest } = task
     return JSON.stringify(rest, Object.keys(flat(rest)).sort())
   }
-  if (fixed(present) !== fixed(wanted)) throw refuse(422, 'business-rule', 'Of a handover only status, businessStatus, statusReason, output and note are changed.', 'Task')
+  if (fixed(present) !== fixed(wanted))
+    throw refuse(422, 'business-rule', 'Of a handover only status, businessStatus, statusReason, output and note are changed.', 'Task')
   const was = stateOf(present)
   const now = stateOf(wanted)
   const changed = {

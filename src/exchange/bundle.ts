@@ -3,7 +3,7 @@
  */
 import type { Bundle, BundleEntry, OperationOutcome, Resource } from '@medplum/fhirtypes'
 import type { Request } from '../access/caller.ts'
-import { Refusal, outcome, refuse } from '../fhir/outcome.ts'
+import { outcome, Refusal, refuse } from '../fhir/outcome.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { fingerprintOf, once } from './once.ts'
 import { readOne, searchFor } from './reading.ts'
@@ -12,19 +12,27 @@ import { type Done, type Interaction, keep, placeOf, write } from './receive.ts'
 export async function transact(exchange: Exchange, request: Request, body: unknown): Promise<Answer> {
   const bundle = bundleOf(body)
   if (bundle.type === 'batch') return batch(exchange, request, bundle)
-  if (request.caller.role !== 'service') throw refuse(403, 'forbidden', 'Only a service writes to its record. Send a referral or an answer to $process-message.')
+  if (request.caller.role !== 'service')
+    throw refuse(403, 'forbidden', 'Only a service writes to its record. Send a referral or an answer to $process-message.')
   const interactions = interactionsOf(bundle)
-  return once(exchange, request, () => fingerprintOf('transaction', body), async (inbox) => {
-    const done = await keep(exchange, request, interactions, (results) => inbox(response(exchange, results)))
-    return response(exchange, done)
-  })
+  return once(
+    exchange,
+    request,
+    () => fingerprintOf('transaction', body),
+    async (inbox) => {
+      const done = await keep(exchange, request, interactions, (results) => inbox(response(exchange, results)))
+      return response(exchange, done)
+    },
+  )
 }
 
 function bundleOf(body: unknown): Bundle {
   const type = (body as Bundle | undefined)?.type
-  if ((body as Bundle | undefined)?.resourceType !== 'Bundle') throw refuse(400, 'invalid', 'A Bundle of type transaction or batch is posted here.', 'Bundle')
+  if ((body as Bundle | undefined)?.resourceType !== 'Bundle')
+    throw refuse(400, 'invalid', 'A Bundle of type transaction or batch is posted here.', 'Bundle')
   if (type === 'message') throw refuse(400, 'not-supported', 'Messages are posted to $process-message.', 'Bundle.type')
-  if (type !== 'transaction' && type !== 'batch') throw refuse(400, 'not-supported', 'Only transaction and batch are taken here.', 'Bundle.type')
+  if (type !== 'transaction' && type !== 'batch')
+    throw refuse(400, 'not-supported', 'Only transaction and batch are taken here.', 'Bundle.type')
   return body as Bundle
 }
 
@@ -50,10 +58,18 @@ function interactionsOf(bundle: Bundle): Interaction[] {
 function interactionOf(entry: BundleEntry, index: number): Interaction {
   const at = `Bundle.entry[${index}]`
   const { method, url, ifMatch, ifNoneExist } = entry?.request ?? {}
-  if (typeof method !== 'string' || typeof url !== 'string') throw refuse(400, 'required', 'An entry of a transaction says what is to be done with it.', `${at}.request`)
-  if (!methods.has(method)) throw refuse(method === 'GET' ? 501 : 400, 'not-supported', 'A transaction here takes POST, PUT, PATCH and DELETE.', `${at}.request.method`)
+  if (typeof method !== 'string' || typeof url !== 'string')
+    throw refuse(400, 'required', 'An entry of a transaction says what is to be done with it.', `${at}.request`)
+  if (!methods.has(method))
+    throw refuse(
+      method === 'GET' ? 501 : 400,
+      'not-supported',
+      'A transaction here takes POST, PUT, PATCH and DELETE.',
+      `${at}.request.method`,
+    )
   const place = url.match(/^([A-Z][A-Za-z]+)(?:\/([A-Za-z0-9.-]{1,64}))?$/)
-  if (!place || (method === 'POST') !== (place[2] === undefined)) throw refuse(400, 'invalid', 'This address does not fit the method. Conditional addresses are not supported.', `${at}.request.url`)
+  if (!place || (method === 'POST') !== (place[2] === undefined))
+    throw refuse(400, 'invalid', 'This address does not fit the method. Conditional addresses are not supported.', `${at}.request.url`)
   const version = ifMatch?.match(/^W\/"(\d+)"$/)?.[1]
   if (ifMatch !== undefined && version === undefined) throw refuse(400, 'value', 'ifMatch is written as W/"3".', `${at}.request.ifMatch`)
   return {
@@ -70,7 +86,8 @@ function interactionOf(entry: BundleEntry, index: number): Interaction {
 
 /** In a Bundle a JSON Patch travels as a Binary. */
 function patchIn(resource: Resource | undefined, at: string): unknown {
-  if (resource?.resourceType !== 'Binary' || typeof resource.data !== 'string') throw refuse(400, 'required', 'A JSON Patch in a Bundle travels as a Binary with data.', `${at}.resource`)
+  if (resource?.resourceType !== 'Binary' || typeof resource.data !== 'string')
+    throw refuse(400, 'required', 'A JSON Patch in a Bundle travels as a Binary with data.', `${at}.resource`)
   try {
     return JSON.parse(Buffer.from(resource.data, 'base64').toString('utf8'))
   } catch {
@@ -107,9 +124,15 @@ async function batch(exchange: Exchange, request: Request, bundle: Bundle): Prom
 
 async function alone(exchange: Exchange, request: Request, entry: BundleEntry, index: number): Promise<BundleEntry> {
   try {
-    const answer = entry?.request?.method === 'GET' ? await get(exchange, request, entry.request.url) : await write(exchange, request, interactionOf(entry, index))
+    const answer =
+      entry?.request?.method === 'GET'
+        ? await get(exchange, request, entry.request.url)
+        : await write(exchange, request, interactionOf(entry, index))
     const { location, etag } = answer.headers ?? {}
-    return { ...(answer.body ? { resource: answer.body } : {}), response: { status: statusLine(answer.status), ...(location ? { location } : {}), ...(etag ? { etag } : {}) } }
+    return {
+      ...(answer.body ? { resource: answer.body } : {}),
+      response: { status: statusLine(answer.status), ...(location ? { location } : {}), ...(etag ? { etag } : {}) },
+    }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     return { response: { status: statusLine(error.status), outcome: outcome(error.status, error.issues) as OperationOutcome } }
@@ -122,6 +145,17 @@ async function get(exchange: Exchange, request: Request, url: string): Promise<A
   return id ? readOne(exchange, request, type, id) : searchFor(exchange, request, type, new URLSearchParams(query))
 }
 
-const words: Record<number, string> = { 200: 'OK', 201: 'Created', 204: 'No Content', 400: 'Bad Request', 403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed', 409: 'Conflict', 410: 'Gone', 412: 'Precondition Failed', 422: 'Unprocessable Entity' }
+const words: Record<number, string> = {
+  200: 'OK',
+  201: 'Created',
+  204: 'No Content',
+  400: 'Bad Request',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  409: 'Conflict',
+  410: 'Gone',
+  412: 'Precondition Failed',
+  422: 'Unprocessable Entity',
+}
 const statusLine = (status: number): string => (words[status] ? `${status} ${words[status]}` : String(status))
-

@@ -13,7 +13,7 @@ import { newPerson, nextRevision } from '../store/people.ts'
 import { createResource, type Stored, takeOffShelf, updateResource } from '../store/resources.ts'
 import { clearTimer, setTimer } from '../store/timers.ts'
 import { openWorkItem, resolveWorkItemAbout } from '../store/work-items.ts'
-import { serviceShelf, type Situation } from './situation.ts'
+import { type Situation, serviceShelf } from './situation.ts'
 
 /** Who does it, under which request. */
 export type Actor = { who: string; requestId?: string }
@@ -148,11 +148,14 @@ export function startChange(situation: Situation, actor: Actor): Change {
       }
       unit.push(...extra)
       if (settled) {
-        for (const row of situation.timers) if (waits.get(row.about) !== row.dueAt && !waits.has(row.about)) unit.push(clearTimer(patient, row.about))
+        for (const row of situation.timers)
+          if (waits.get(row.about) !== row.dueAt && !waits.has(row.about)) unit.push(clearTimer(patient, row.about))
         for (const [about, dueAt] of waits) {
-          if (!situation.timers.some((row) => row.about === about && row.dueAt === dueAt)) unit.push(setTimer({ patient, about, service: service.id, dueAt }))
+          if (!situation.timers.some((row) => row.about === about && row.dueAt === dueAt))
+            unit.push(setTimer({ patient, about, service: service.id, dueAt }))
         }
-        for (const row of situation.work) if (isPlanned(row.about) && !questions.has(row.about)) unit.push(resolveWorkItemAbout(patient, row.about, at))
+        for (const row of situation.work)
+          if (isPlanned(row.about) && !questions.has(row.about)) unit.push(resolveWorkItemAbout(patient, row.about, at))
         for (const question of questions.values()) {
           const open = situation.work.find((row) => row.about === question.about)
           if (open?.words === question.words) continue

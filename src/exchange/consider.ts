@@ -37,7 +37,7 @@ export type Understanding = {
 
 export function consider(situation: Situation): Understanding {
   const resources = resourcesOf(situation.record)
-  const { case: found, missing } = read(resources, situation.patient)
+  const { case: found, missing } = read(resources, situation.patient, today(situation.now))
   const consents = resources.filter((resource: Resource): resource is Consent => resource.resourceType === 'Consent')
   if (!found?.plan) return { ...(found ? { case: found } : {}), missing, consents, partners: [], strangers: [] }
 
@@ -75,9 +75,12 @@ export function scopeOf(found: Case, wanted: readonly Wanted[]): Scope {
   // A worker is told once for each person they look after, and goes with that person's information.
   const ids = worker && { practitionerId: own(worker.practitionerId), roleId: own(worker.roleId) }
   const rest = { ...others, ...(worker ? { worker: { ...worker, ...withoutGaps(ids ?? {}) } } : {}) }
-  const activities = wanted.map(
-    ({ activity }): Activity & Source => ({ ...activity, ref: `CarePlan/${plan?.id}#${activity.key}`, categories: ['activity'], confidentiality: 'N' }),
-  )
+  const activities = wanted.map(({ activity }): Activity & Source => ({
+    ...activity,
+    ref: `CarePlan/${plan?.id}#${activity.key}`,
+    categories: ['activity'],
+    confidentiality: 'N',
+  }))
   if (!plan) return { ...rest, activities }
   const { activities: _all, ...outline } = plan
   return { ...rest, plan: outline, activities }
@@ -94,8 +97,10 @@ function opening(found: Case, adapter: Adapter, now: Date): string | undefined {
 
 function partnerOf(situation: Situation, performer: NonNullable<Activity['performer']>): Partner | undefined {
   const { partners } = situation.directory
-  if (performer.partner) return partners.get(performer.partner)
-  return [...partners.values()].find((partner) => partner.ods === performer.ods && !partner.retired)
+  const named = performer.partner && partners.get(performer.partner)
+  if (named) return named
+  return performer.ods ? [...partners.values()].find((partner) => partner.ods === performer.ods && !partner.retired) : undefined
 }
 
-const withoutGaps = <T extends object>(some: T) => Object.fromEntries(Object.entries(some).filter(([, value]) => value !== undefined)) as { [K in keyof T]-?: NonNullable<T[K]> }
+const withoutGaps = <T extends object>(some: T) =>
+  Object.fromEntries(Object.entries(some).filter(([, value]) => value !== undefined)) as { [K in keyof T]-?: NonNullable<T[K]> }

@@ -81,7 +81,11 @@ export function startDelivering(exchange: Exchange): Deliverer {
   return {
     wake(partners) {
       if (partners) for (const partner of partners) run(partner)
-      else looking = looking.then(async () => (await partnersDue(exchange.database, exchange.now().toISOString())).forEach(run), () => undefined)
+      else
+        looking = looking.then(
+          async () => (await partnersDue(exchange.database, exchange.now().toISOString())).forEach(run),
+          () => undefined,
+        )
     },
     async idle() {
       do {
@@ -105,11 +109,18 @@ async function attempt(exchange: Exchange, message: Owed): Promise<void> {
     await exchange.database.atomically([...end.statements, ...(end.delivered ? await markDelivered(exchange, message) : [])])
   } catch (error) {
     if (!(error instanceof Conflict)) throw error
-    if (error.what === 'version' && end.delivered) await exchange.database.atomically([...end.statements, ...(await markDelivered(exchange, message))])
+    if (error.what === 'version' && end.delivered)
+      await exchange.database.atomically([...end.statements, ...(await markDelivered(exchange, message))])
     else exchange.log('warn', 'lease-lost', { owed: message.id, attempt: message.attempts })
   }
   if (end.lookAgain) await lookAgain(exchange, message.patient)
-  exchange.log(end.delivered ? 'info' : 'warn', 'attempt', { owed: message.id, partner: message.partner, attempt: message.attempts, outcome: end.outcome, note: end.note })
+  exchange.log(end.delivered ? 'info' : 'warn', 'attempt', {
+    owed: message.id,
+    partner: message.partner,
+    attempt: message.attempts,
+    outcome: end.outcome,
+    note: end.note,
+  })
 }
 
 type End = { outcome: string; statements: Statement[]; delivered?: true; lookAgain?: true; note?: string }
@@ -123,24 +134,48 @@ async function outcomeOf(exchange: Exchange, message: Owed, partner: Partner | u
   }
   const refused = await noLongerPermitted(exchange, message, partner)
   if (refused) {
-    return { outcome: 'void', lookAgain: true, note: refused, statements: settle({ id, attempt: number, at, outcome: 'void', note: refused }) }
+    return {
+      outcome: 'void',
+      lookAgain: true,
+      note: refused,
+      statements: settle({ id, attempt: number, at, outcome: 'void', note: refused }),
+    }
   }
   const delivery = await send(exchange, message, partner)
   const after = exchange.now()
   if (delivery.outcome === 'accepted') {
     const { receipt } = delivery
     const told = recordAudit([
-      { id: newId(), at: after.toISOString(), action: 'deliver', who: 'exchange', service: message.service, patient: message.patient, entity: `Task/${message.task}`, recipient: partner.id, detail: JSON.stringify({ message: id, attempt: number, reason: message.reason }) },
+      {
+        id: newId(),
+        at: after.toISOString(),
+        action: 'deliver',
+        who: 'exchange',
+        service: message.service,
+        patient: message.patient,
+        entity: `Task/${message.task}`,
+        recipient: partner.id,
+        detail: JSON.stringify({ message: id, attempt: number, reason: message.reason }),
+      },
     ])
-    return { outcome: 'delivered', delivered: true, statements: [...settle({ id, attempt: number, at: after.toISOString(), outcome: 'accepted', receipt }), told] }
+    return {
+      outcome: 'delivered',
+      delivered: true,
+      statements: [...settle({ id, attempt: number, at: after.toISOString(), outcome: 'accepted', receipt }), told],
+    }
   }
   if (delivery.outcome === 'rejected') return parked(exchange, message, `the partner rejected it: ${delivery.issues.join(', ')}`, false)
   const { reason, unanswered, retryAfterSeconds } = delivery
-  if (unanswered && !partner.deduplicates) return parked(exchange, message, `${reason}; this partner can not tell a repeat from a second message`, true)
+  if (unanswered && !partner.deduplicates)
+    return parked(exchange, message, `${reason}; this partner can not tell a repeat from a second message`, true)
   const since = message.firstTriedAt ? new Date(message.firstTriedAt).getTime() : after.getTime()
   if (after.getTime() - since >= giveUpMs) return parked(exchange, message, `${reason}; tried for 72 hours`, unanswered)
   const dueAt = new Date(after.getTime() + Math.max(backoffMs(number), (retryAfterSeconds ?? 0) * 1000)).toISOString()
-  return { outcome: 'unavailable', note: reason, statements: settle({ id, attempt: number, at: after.toISOString(), outcome: 'unavailable', dueAt, unanswered, note: reason }) }
+  return {
+    outcome: 'unavailable',
+    note: reason,
+    statements: settle({ id, attempt: number, at: after.toISOString(), outcome: 'unavailable', dueAt, unanswered, note: reason }),
+  }
 }
 
 /** Half a minute, doubled at each attempt up to four hours, and up to a fifth more or less so that messages do not march in step. */
@@ -199,7 +234,16 @@ function parked(exchange: Exchange, message: Owed, why: string, unanswered: bool
     note: why,
     statements: [
       ...settle({ id: message.id, attempt: message.attempts, at, outcome: 'parked', unanswered, note: why }),
-      openWorkItem({ id: newId(), service: message.service, patient: message.patient, task: message.task, about: `parked:${message.id}`, reason: 'parked', words: `A message to ${name} did not arrive: ${why}. Mend the cause and send it again, or phone.`, openedAt: at }),
+      openWorkItem({
+        id: newId(),
+        service: message.service,
+        patient: message.patient,
+        task: message.task,
+        about: `parked:${message.id}`,
+        reason: 'parked',
+        words: `A message to ${name} did not arrive: ${why}. Mend the cause and send it again, or phone.`,
+        openedAt: at,
+      }),
     ],
   }
 }
@@ -212,6 +256,11 @@ async function markDelivered(exchange: Exchange, message: Owed): Promise<Stateme
   const at = exchange.now().toISOString()
   const version = stored.version + 1
   const body = inState(task, { status: 'requested', businessStatus: 'delivered' }, at)
-  const next: Stored = { ...stored, version, lastUpdated: at, body: { ...body, meta: { ...body.meta, versionId: String(version), lastUpdated: at } } }
+  const next: Stored = {
+    ...stored,
+    version,
+    lastUpdated: at,
+    body: { ...body, meta: { ...body.meta, versionId: String(version), lastUpdated: at } },
+  }
   return updateResource(next, stored.version)
 }

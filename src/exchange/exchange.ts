@@ -24,7 +24,11 @@ export type Exchange = {
 }
 
 /** Codes, counts and ids only: nobody's details. */
-export type Log = (level: 'debug' | 'info' | 'warn' | 'error', event: string, fields?: Record<string, string | number | boolean | undefined>) => void
+export type Log = (
+  level: 'debug' | 'info' | 'warn' | 'error',
+  event: string,
+  fields?: Record<string, string | number | boolean | undefined>,
+) => void
 
 /** What goes back to a caller. */
 export type Answer = { status: number; headers?: Record<string, string>; body?: Resource }

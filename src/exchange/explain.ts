@@ -2,7 +2,7 @@
  * Why somebody is told something or not, and who was told what: the decision in plain words, for a navigator and for the person.
  */
 import type { Parameters, ParametersParameter, Task } from '@medplum/fhirtypes'
-import { type Request } from '../access/caller.ts'
+import type { Request } from '../access/caller.ts'
 import { categories } from '../domain/categories.ts'
 import { stateWords } from '../domain/handover.ts'
 import { refuse } from '../fhir/outcome.ts'
@@ -17,7 +17,10 @@ import { isHandover, stateOf } from './task.ts'
 
 const text = (name: string, valueString: string): ParametersParameter => ({ name, valueString })
 const part = (name: string, ...inside: ParametersParameter[]): ParametersParameter => ({ name, part: inside })
-const answer = (parameter: ParametersParameter[]): Answer => ({ status: 200, body: { resourceType: 'Parameters', parameter } as Parameters })
+const answer = (parameter: ParametersParameter[]): Answer => ({
+  status: 200,
+  body: { resourceType: 'Parameters', parameter } as Parameters,
+})
 
 /** Task/{id}/$why: what this partner is told and what not, each with its reason, as it would be decided now. */
 export async function why(exchange: Exchange, request: Request, id: string): Promise<Answer> {
@@ -25,10 +28,19 @@ export async function why(exchange: Exchange, request: Request, id: string): Pro
   const partner = task.owner?.reference?.replace('Organization/', '') as string
   const considered = consider(situation).partners.find((one) => one.partner.id === partner)
   const state = stateOf(task)
-  const parameters = [text('handover', `${partnerName(situation, partner)}: ${stateWords(state)}`), ...(task.statusReason?.text ? [text('reason', task.statusReason.text)] : [])]
+  const parameters = [
+    text('handover', `${partnerName(situation, partner)}: ${stateWords(state)}`),
+    ...(task.statusReason?.text ? [text('reason', task.statusReason.text)] : []),
+  ]
   const work = situation.work.filter((item) => item.task === id).map((item) => text('waits-for', item.words))
   const waits = situation.timers.filter((timer) => timer.about.endsWith(`:${id}`)).map((timer) => text('looked-at-again', timer.dueAt))
-  if (!considered) return answer([...parameters, text('decision', 'The plan no longer asks this partner for anything, so it is told nothing.'), ...work, ...waits])
+  if (!considered)
+    return answer([
+      ...parameters,
+      text('decision', 'The plan no longer asks this partner for anything, so it is told nothing.'),
+      ...work,
+      ...waits,
+    ])
   return answer([...parameters, ...decisionOf(considered), ...work, ...waits])
 }
 
@@ -45,7 +57,9 @@ export function outlook(situation: Situation): ParametersParameter[] {
   const known = consider(situation)
   return [
     ...known.missing.map(({ words }) => text('missing', words)),
-    ...known.strangers.map(({ key }) => text('unknown-partner', `The plan gives “${key}” to an organisation that is not in the directory.`)),
+    ...known.strangers.map(({ key }) =>
+      text('unknown-partner', `The plan gives “${key}” to an organisation that is not in the directory.`),
+    ),
     ...known.partners.map((considered) =>
       part(
         'partner',
@@ -58,14 +72,20 @@ export function outlook(situation: Situation): ParametersParameter[] {
 }
 
 function decisionOf({ decision, filled, adapter }: Considered): ParametersParameter[] {
-  const consent = decision.consent ? [{ name: 'consent', valueReference: { reference: `Consent/${decision.consent.id}/_history/${decision.consent.version}` } }] : []
+  const consent = decision.consent
+    ? [{ name: 'consent', valueReference: { reference: `Consent/${decision.consent.id}/_history/${decision.consent.version}` } }]
+    : []
   return [
     text('decision', decisionWords(filled, decision.because)),
     ...consent,
     text('purpose', adapter.mapping.purpose),
     text('legal-basis', adapter.mapping.legalBasis),
-    ...(filled.outcome === 'ready' ? grouped(filled.disclosures).map(([words, refs]) => part('told', text('what', words), ...refs.map((ref) => text('from', ref)))) : []),
-    ...grouped(filled.withheld).map(([words, refs, because]) => part('withheld', text('what', words), text('because', because as string), ...refs.map((ref) => text('from', ref)))),
+    ...(filled.outcome === 'ready'
+      ? grouped(filled.disclosures).map(([words, refs]) => part('told', text('what', words), ...refs.map((ref) => text('from', ref))))
+      : []),
+    ...grouped(filled.withheld).map(([words, refs, because]) =>
+      part('withheld', text('what', words), text('because', because as string), ...refs.map((ref) => text('from', ref))),
+    ),
   ]
 }
 
@@ -86,21 +106,27 @@ function grouped(items: readonly (Disclosure & { because?: string })[]): [words:
     groups.set(key, group)
     if (ref.includes('/')) group.refs.add(ref.split('#')[0] as string)
   }
-  return [...groups.values()].map(({ words, refs, because }) => [words, [...refs], ...(because ? [because] : [])] as [string, string[], string?])
+  return [...groups.values()].map(
+    ({ words, refs, because }) => [words, [...refs], ...(because ? [because] : [])] as [string, string[], string?],
+  )
 }
 
 /** Patient/{id}/$who-was-told: each partner, when, which categories, on which basis, by message or by reading. */
 export async function whoWasTold(exchange: Exchange, request: Request, id: string): Promise<Answer> {
   const stored = await readResource(exchange.database, request.caller.shelf, 'Patient', id)
   if (request.caller.role !== 'service' || !stored?.body) throw refuse(404, 'not-found', 'There is no such Patient here.', 'Patient')
-  return answer((await toldAbout(exchange, id)).map((told) => part(
-    'told',
-    { name: 'recipient', valueReference: { reference: `Organization/${told.recipient}`, display: told.name } },
-    { name: 'when', valueInstant: told.at },
-    text('how', told.how),
-    ...told.what.map((words) => text('what', words)),
-    ...(told.basis ? [text('basis', told.basis)] : []),
-  )))
+  return answer(
+    (await toldAbout(exchange, id)).map((told) =>
+      part(
+        'told',
+        { name: 'recipient', valueReference: { reference: `Organization/${told.recipient}`, display: told.name } },
+        { name: 'when', valueInstant: told.at },
+        text('how', told.how),
+        ...told.what.map((words) => text('what', words)),
+        ...(told.basis ? [text('basis', told.basis)] : []),
+      ),
+    ),
+  )
 }
 
 export type Told = { recipient: string; name: string; at: string; how: string; what: string[]; basis?: string }
@@ -109,7 +135,11 @@ export type Told = { recipient: string; name: string; at: string; how: string; w
 export async function toldAbout(exchange: Exchange, patient: string): Promise<Told[]> {
   const [rows, owed] = await Promise.all([auditOf(exchange.database, patient, 10_000), owedOfPatient(exchange.database, patient)])
   const { partners } = exchange.directory()
-  const basis = new Map(rows.flatMap((row) => (row.action === 'owe' && row.detail ? [[(JSON.parse(row.detail) as { message: string }).message, row.basis] as const] : [])))
+  const basis = new Map(
+    rows.flatMap((row) =>
+      row.action === 'owe' && row.detail ? [[(JSON.parse(row.detail) as { message: string }).message, row.basis] as const] : [],
+    ),
+  )
   return rows
     .filter((row) => row.recipient && /^(deliver|read|vread|search|history)$/.test(row.action))
     .map((row): Told => {
@@ -122,7 +152,11 @@ export async function toldAbout(exchange: Exchange, patient: string): Promise<To
         recipient,
         name: partners.get(recipient)?.name ?? recipient,
         at: row.at,
-        how: message ? (message.reason === 'revoke' ? 'was told to stop, without content' : 'by a message') : `read ${row.entity ?? 'its list'}`,
+        how: message
+          ? message.reason === 'revoke'
+            ? 'was told to stop, without content'
+            : 'by a message'
+          : `read ${row.entity ?? 'its list'}`,
         what,
         ...(because ? { basis: because } : {}),
       }

@@ -27,10 +27,17 @@ export async function processMessage(exchange: Exchange, request: Request, body:
       const { bundle, header } = messageOf(body)
       const taken = bundle.id ? [takeMessage(request.caller.client, bundle.id, exchange.now().toISOString())] : []
       try {
-        if (header.eventCoding?.code === 'servicerequest-request') return await receiveReferral(exchange, request, bundle, (answer) => [...inbox(answer), ...taken])
+        if (header.eventCoding?.code === 'servicerequest-request')
+          return await receiveReferral(exchange, request, bundle, (answer) => [...inbox(answer), ...taken])
         return await receiveAnswer(exchange, request, bundle, (answer) => [...inbox(answer), ...taken])
       } catch (error) {
-        if (error instanceof Conflict && error.what.includes('message_taken')) throw refuse(400, 'invariant', 'This Bundle.id was used before, for another message. A new message needs a new Bundle.id.', 'Bundle.id')
+        if (error instanceof Conflict && error.what.includes('message_taken'))
+          throw refuse(
+            400,
+            'invariant',
+            'This Bundle.id was used before, for another message. A new message needs a new Bundle.id.',
+            'Bundle.id',
+          )
         throw error
       }
     },
@@ -43,16 +50,22 @@ export async function processMessage(exchange: Exchange, request: Request, body:
 /** A message Bundle that opens with a header for an event we take; or every reason why it is none. */
 function messageOf(body: unknown): { bundle: Bundle; header: MessageHeader } {
   const bundle = body as Bundle
-  if (bundle?.resourceType !== 'Bundle' || bundle.type !== 'message') throw refuse(400, 'invalid', 'A Bundle of type message is posted here.', 'Bundle.type')
+  if (bundle?.resourceType !== 'Bundle' || bundle.type !== 'message')
+    throw refuse(400, 'invalid', 'A Bundle of type message is posted here.', 'Bundle.type')
   const checked = validate(body, 'Bundle')
   if ('issues' in checked) throw new Refusal(checked.issues.some(({ code }) => code === 'structure') ? 400 : 422, checked.issues)
   const header = bundle.entry?.[0]?.resource
-  if (header?.resourceType !== 'MessageHeader') throw refuse(400, 'required', 'A message opens with its MessageHeader.', 'Bundle.entry[0].resource')
+  if (header?.resourceType !== 'MessageHeader')
+    throw refuse(400, 'required', 'A message opens with its MessageHeader.', 'Bundle.entry[0].resource')
   const issues: Issue[] = []
   const at = 'Bundle.entry[0].resource'
   const { eventCoding, reason } = header
   if (eventCoding?.system !== messageEvents || !/^servicerequest-re(quest|sponse)$/.test(eventCoding.code ?? '')) {
-    issues.push({ code: 'invariant', text: 'Events taken here: servicerequest-request and servicerequest-response.', expression: `${at}.eventCoding` })
+    issues.push({
+      code: 'invariant',
+      text: 'Events taken here: servicerequest-request and servicerequest-response.',
+      expression: `${at}.eventCoding`,
+    })
   }
   if (eventCoding?.code === 'servicerequest-request' && !reason?.coding?.some(({ code }) => code === 'new' || code === 'update')) {
     issues.push({ code: 'invariant', text: 'The reason of a servicerequest-request is new or update.', expression: `${at}.reason` })
@@ -65,20 +78,41 @@ function messageOf(body: unknown): { bundle: Bundle; header: MessageHeader } {
 }
 
 /** A partner's servicerequest-response: the Task in it says how its handover stands. */
-async function receiveAnswer(exchange: Exchange, request: Request, bundle: Bundle, alongside: (answer: Answer) => ReturnType<typeof takeMessage>[]): Promise<Answer> {
+async function receiveAnswer(
+  exchange: Exchange,
+  request: Request,
+  bundle: Bundle,
+  alongside: (answer: Answer) => ReturnType<typeof takeMessage>[],
+): Promise<Answer> {
   const { caller } = request
-  if (caller.role === 'referrer' || !allowed(caller, 'Task', 'u')) throw refuse(403, 'forbidden', 'This client can not answer for a partner.')
+  if (caller.role === 'referrer' || !allowed(caller, 'Task', 'u'))
+    throw refuse(403, 'forbidden', 'This client can not answer for a partner.')
   const index = (bundle.entry ?? []).findIndex(({ resource }) => resource?.resourceType === 'Task')
   const task = bundle.entry?.[index]?.resource as Task | undefined
   if (!task) throw refuse(400, 'required', 'An answer carries the Task of the handover, in the state it is in now.', 'Bundle.entry')
   const at = `Bundle.entry[${index}].resource`
   const id = task.id ?? bundle.entry?.[index]?.fullUrl?.replace('urn:uuid:', '')
   const header = bundle.entry?.[0]?.resource as MessageHeader
-  if (!header.response?.identifier) throw refuse(400, 'invariant', 'A servicerequest-response says in response.identifier which message it answers.', 'Bundle.entry[0].resource.response')
+  if (!header.response?.identifier)
+    throw refuse(
+      400,
+      'invariant',
+      'A servicerequest-response says in response.identifier which message it answers.',
+      'Bundle.entry[0].resource.response',
+    )
   const patient = await patientOfTask(exchange, caller.shelf, id)
   if (!patient) throw refuse(404, 'not-found', 'There is no such handover here.', `${at}.id`)
   const state = stateOf(task)
-  const answer = (): Answer => ({ status: 200, body: { ...bundle, entry: [{ ...(bundle.entry?.[0] ?? {}), resource: header }, { fullUrl: `urn:uuid:${id}`, resource: task }] } as Bundle })
+  const answer = (): Answer => ({
+    status: 200,
+    body: {
+      ...bundle,
+      entry: [
+        { ...(bundle.entry?.[0] ?? {}), resource: header },
+        { fullUrl: `urn:uuid:${id}`, resource: task },
+      ],
+    } as Bundle,
+  })
   await amend(
     exchange,
     patient,

@@ -4,8 +4,8 @@
  * The row holds no content: a resource in an answer is read again at the version it had.
  */
 import type { Resource } from '@medplum/fhirtypes'
-import { refuse } from '../fhir/outcome.ts'
 import type { Request } from '../access/caller.ts'
+import { refuse } from '../fhir/outcome.ts'
 import { Conflict, type Statement } from '../store/database.ts'
 import { findReceived, keepReceived } from '../store/inbox.ts'
 import { readVersion } from '../store/resources.ts'
@@ -44,7 +44,14 @@ export async function once(
   if (before) return before
   try {
     return await work((answer) => [
-      keepReceived({ client, requestId: request.requestId, fingerprint: print, at: exchange.now().toISOString(), status: answer.status, answer: JSON.stringify(summary(answer)) }),
+      keepReceived({
+        client,
+        requestId: request.requestId,
+        fingerprint: print,
+        at: exchange.now().toISOString(),
+        status: answer.status,
+        answer: JSON.stringify(summary(answer)),
+      }),
     ])
   } catch (error) {
     // The same request was under way twice: the other one was faster.

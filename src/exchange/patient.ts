@@ -4,7 +4,7 @@
  */
 import type { Identifier, Patient, Resource } from '@medplum/fhirtypes'
 import { nhsNumberValid } from '../domain/nhs-number.ts'
-import { type Issue } from '../fhir/outcome.ts'
+import type { Issue } from '../fhir/outcome.ts'
 import { nhsNumber, verificationStatus, verificationStatusEngland } from '../fhir/systems.ts'
 import { resourcesOf, type Situation } from './situation.ts'
 
@@ -15,7 +15,13 @@ export function wrongNhsNumbers(resource: Resource, at: string): Issue[] {
   if (resource.resourceType !== 'Patient') return []
   return (resource.identifier ?? []).flatMap((identifier, index) =>
     isWrong(identifier)
-      ? [{ code: 'value', text: 'This is not an NHS number: the check digit is wrong.', expression: `${at}.identifier[${index}].value` } as const]
+      ? [
+          {
+            code: 'value',
+            text: 'This is not an NHS number: the check digit is wrong.',
+            expression: `${at}.identifier[${index}].value`,
+          } as const,
+        ]
       : [],
   )
 }
@@ -29,7 +35,10 @@ const notTraced = {
 /** A Patient as a referrer told it: a number that can not be right is marked, never matched and never told on. */
 export function markUntraced(patient: Patient): Patient {
   if (!patient.identifier?.some(isWrong)) return patient
-  return { ...patient, identifier: patient.identifier.map((identifier) => (isWrong(identifier) ? { ...identifier, extension: [notTraced] } : identifier)) }
+  return {
+    ...patient,
+    identifier: patient.identifier.map((identifier) => (isWrong(identifier) ? { ...identifier, extension: [notTraced] } : identifier)),
+  }
 }
 
 export const hasUntracedNhsNumber = (situation: Situation): boolean =>

@@ -10,7 +10,7 @@ import { type Considered, consider, type Understanding } from './consider.ts'
 import { planPartner } from './handovers.ts'
 import { planReferrals } from './referrals.ts'
 import { tasksOf } from './situation.ts'
-import { isHandover } from './task.ts'
+import { isHandover, ownerOf } from './task.ts'
 
 export function plan(change: Change): Understanding {
   const { situation } = change
@@ -32,8 +32,6 @@ function partnersToPlan(change: Change, known: Understanding): { partner: string
   })
 }
 
-const ownerOf = (task: Task): string => task.owner?.reference?.replace('Organization/', '') as string
-
 /** What a person has to look at because of the record itself. */
 function askAboutRecord(change: Change, known: Understanding): void {
   const { situation } = change
@@ -48,7 +46,11 @@ function askAboutRecord(change: Change, known: Understanding): void {
   }
   for (const activity of known.strangers) {
     const about = `partner-unknown:${situation.patient}:${activity.key}`
-    change.ask({ about, reason: 'partner-unknown', words: `The plan gives “${activity.key}” to an organisation that is not in the directory. Name a partner from the directory.` })
+    change.ask({
+      about,
+      reason: 'partner-unknown',
+      words: `The plan gives “${activity.key}” to an organisation that is not in the directory. Name a partner from the directory.`,
+    })
   }
   for (const list of [found.needs, found.medications, found.allergies, found.flags, found.findings, found.meetings]) {
     for (const fact of list) {

@@ -38,7 +38,9 @@ export async function readOne(exchange: Exchange, request: Request, type: string
 
 export async function readOneVersion(exchange: Exchange, request: Request, type: string, id: string, version: string): Promise<Answer> {
   check(request, type, 'r')
-  const stored = /^\d{1,9}$/.test(version) ? await readVersion(exchange.database, request.caller.shelf, type, id, Number(version)) : undefined
+  const stored = /^\d{1,9}$/.test(version)
+    ? await readVersion(exchange.database, request.caller.shelf, type, id, Number(version))
+    : undefined
   if (!stored) throw nothing()
   if (!stored.body) throw refuse(410, 'deleted', 'This version says that the resource was deleted.')
   if (!(await stillAllowed(exchange, request, [stored])).length) throw nothing()
@@ -61,7 +63,11 @@ export async function readHistory(exchange: Exchange, request: Request, type: st
       entry: versions.map((stored, index) => ({
         fullUrl: `${exchange.publicUrl}/fhir/${type}/${id}`,
         ...(stored.body ? { resource: stored.body } : {}),
-        request: stored.body ? (index === versions.length - 1 ? { method: 'POST', url: type } : { method: 'PUT', url: `${type}/${id}` }) : { method: 'DELETE', url: `${type}/${id}` },
+        request: stored.body
+          ? index === versions.length - 1
+            ? { method: 'POST', url: type }
+            : { method: 'PUT', url: `${type}/${id}` }
+          : { method: 'DELETE', url: `${type}/${id}` },
         response: { status: stored.body ? '200' : '204', etag: `W/"${stored.version}"`, lastModified: stored.lastUpdated },
       })),
     },
@@ -71,12 +77,21 @@ export async function readHistory(exchange: Exchange, request: Request, type: st
 export async function searchFor(exchange: Exchange, request: Request, type: string, params: URLSearchParams): Promise<Answer> {
   check(request, type, 's')
   const query = parseSearch(type, params, { lenient: request.lenient, bases: [`${exchange.publicUrl}/fhir`] })
-  const bundle = (page: Page): Answer => ({ status: 200, body: searchBundle(exchange.publicUrl, query, page, exchange.now().toISOString()) })
+  const bundle = (page: Page): Answer => ({
+    status: 200,
+    body: searchBundle(exchange.publicUrl, query, page, exchange.now().toISOString()),
+  })
   if (type === 'Organization' || type === 'HealthcareService') return bundle(searchDirectory(exchange, request, type, query))
   const found = await searchShelf(exchange.database, request.caller.shelf, query)
   const matches = await stillAllowed(exchange, request, found.matches)
   const included = (await stillAllowed(exchange, request, found.included)).filter((one) => allowed(request.caller, one.type, 'r'))
-  await auditRead(exchange, request, 'search', [...matches, ...included], query.asked.map(([name]) => name))
+  await auditRead(
+    exchange,
+    request,
+    'search',
+    [...matches, ...included],
+    query.asked.map(([name]) => name),
+  )
   await received(exchange, request, matches)
   const hidden = matches.length < found.matches.length
   const bodies = (rows: readonly Stored[]) => rows.flatMap(({ body }) => body ?? [])
@@ -125,7 +140,8 @@ async function stillAllowed(exchange: Exchange, { caller }: Request, rows: reado
   const seen = rows.filter(({ patient, basis }) => {
     if (basis === '[]') return true
     const decision = patient === undefined ? undefined : decisions.get(patient)
-    const fine = decision !== undefined && basis !== undefined && (JSON.parse(basis) as Disclosure[]).every((one) => decision.permit(one).permitted)
+    const fine =
+      decision !== undefined && basis !== undefined && (JSON.parse(basis) as Disclosure[]).every((one) => decision.permit(one).permitted)
     if (!fine && patient) stale.add(patient)
     return fine
   })
@@ -134,16 +150,32 @@ async function stillAllowed(exchange: Exchange, { caller }: Request, rows: reado
 }
 
 /** One row for each person seen, in the commit that makes the reading known; the answer waits for it. */
-async function auditRead(exchange: Exchange, { caller, requestId }: Request, action: string, rows: readonly Stored[], parameters?: string[]): Promise<void> {
+async function auditRead(
+  exchange: Exchange,
+  { caller, requestId }: Request,
+  action: string,
+  rows: readonly Stored[],
+  parameters?: string[],
+): Promise<void> {
   const at = exchange.now().toISOString()
   const people = Map.groupBy(rows, ({ patient }) => patient)
-  const common = { at, action, who: caller.client, requestId, ...(caller.service ? { service: caller.service } : {}), ...(caller.partner ? { recipient: caller.partner } : {}) }
+  const common = {
+    at,
+    action,
+    who: caller.client,
+    requestId,
+    ...(caller.service ? { service: caller.service } : {}),
+    ...(caller.partner ? { recipient: caller.partner } : {}),
+  }
   const detail = parameters ? { detail: JSON.stringify({ parameters }) } : {}
   const entries = [...people].map(([patient, seen]) => ({
     id: newId(),
     ...common,
     ...(patient ? { patient } : {}),
-    entity: seen.length === 1 ? `${seen[0]?.type}/${seen[0]?.id}/_history/${seen[0]?.version}` : [...new Set(seen.map(({ type }) => type))].join(','),
+    entity:
+      seen.length === 1
+        ? `${seen[0]?.type}/${seen[0]?.id}/_history/${seen[0]?.version}`
+        : [...new Set(seen.map(({ type }) => type))].join(','),
     ...detail,
   }))
   await exchange.database.atomically([recordAudit(entries.length ? entries : [{ id: newId(), ...common, ...detail }])])
@@ -192,7 +224,10 @@ function holds(condition: SearchQuery['conditions'][number], one: Organization |
   if (condition.kind !== 'value') return true
   const values = indexRows(one).flatMap(({ param, value }) => (param === condition.param ? [value] : []))
   const found = values.some(
-    (value) => condition.exact.includes(value) || condition.prefixes.some((start) => value.startsWith(start)) || condition.contains.some((part) => value.includes(part)),
+    (value) =>
+      condition.exact.includes(value) ||
+      condition.prefixes.some((start) => value.startsWith(start)) ||
+      condition.contains.some((part) => value.includes(part)),
   )
   return found !== (condition.not === true)
 }

@@ -7,12 +7,12 @@
 import type { Resource } from '@medplum/fhirtypes'
 import { applyPatch, type Operation } from 'rfc6902'
 import { v7 as newId } from 'uuid'
-import { type Request, allowed } from '../access/caller.ts'
-import { parseSearch } from '../fhir/search.ts'
+import { allowed, type Request } from '../access/caller.ts'
 import { type Issue, Refusal, refuse } from '../fhir/outcome.ts'
+import { parseSearch } from '../fhir/search.ts'
 import { validate } from '../fhir/validate.ts'
-import type { Statement } from '../store/database.ts'
 import { recordAudit } from '../store/audit.ts'
+import type { Statement } from '../store/database.ts'
 import { createResource, readResource, type Stored, updateResource } from '../store/resources.ts'
 import { searchShelf } from '../store/search.ts'
 import { commit, isRace } from './amend.ts'
@@ -22,7 +22,8 @@ import type { Answer, Exchange } from './exchange.ts'
 import { fingerprintOf, once } from './once.ts'
 import { wrongNhsNumbers } from './patient.ts'
 import { aboutNobody, patientOf, rewriteReferences } from './references.ts'
-import { newSituation, resourcesOf, serviceShelf, situationOf, type Situation, workersOf } from './situation.ts'
+import { newSituation, resourcesOf, type Situation, serviceShelf, situationOf, workersOf } from './situation.ts'
+import { isHandoverRequest } from './task.ts'
 
 export type Interaction = {
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -47,8 +48,10 @@ const attempts = 20
 const kept = new Set(['Patient', 'Consent', 'Task', 'ServiceRequest', 'CarePlan', 'Provenance', 'AuditEvent'])
 
 export async function write(exchange: Exchange, request: Request, interaction: Interaction): Promise<Answer> {
-  if (interaction.type === 'Task' && (interaction.method === 'PUT' || interaction.method === 'PATCH')) return answerTask(exchange, request, interaction)
-  if (request.caller.role !== 'service') throw refuse(403, 'forbidden', 'This client may answer its Tasks and read; it may not write anything else.')
+  if (interaction.type === 'Task' && (interaction.method === 'PUT' || interaction.method === 'PATCH'))
+    return answerTask(exchange, request, interaction)
+  if (request.caller.role !== 'service')
+    throw refuse(403, 'forbidden', 'This client may answer its Tasks and read; it may not write anything else.')
   const print = () => fingerprintOf(interaction.method, interaction.type, interaction.id, interaction.body)
   return once(exchange, request, print, async (inbox) => {
     const [done] = await keep(exchange, request, [interaction], (results) => inbox(answerOf(exchange, results[0] as Done)))
@@ -57,17 +60,25 @@ export async function write(exchange: Exchange, request: Request, interaction: I
 }
 
 /** All of them or none. `alongside` goes into the same commit. */
-export async function keep(exchange: Exchange, request: Request, interactions: Interaction[], alongside: (done: Done[]) => Statement[]): Promise<Done[]> {
+export async function keep(
+  exchange: Exchange,
+  request: Request,
+  interactions: Interaction[],
+  alongside: (done: Done[]) => Statement[],
+): Promise<Done[]> {
   const service = exchange.directory().services.get(request.caller.service as string)
   if (!service) throw refuse(403, 'forbidden', 'This client belongs to no service of the directory.')
   for (let attempt = 1; ; attempt++) {
     const prepared = await prepare(exchange, request, interactions)
     const situations = await peopleOf(exchange, prepared, service.id)
     try {
-      return await commit(exchange, [...situations.values()], { who: request.caller.client, requestId: request.requestId }, (changes) => apply(exchange, changes, prepared), (done) => [
-        ...apart(exchange, request, prepared),
-        ...alongside(done),
-      ])
+      return await commit(
+        exchange,
+        [...situations.values()],
+        { who: request.caller.client, requestId: request.requestId },
+        (changes) => apply(exchange, changes, prepared),
+        (done) => [...apart(exchange, request, prepared), ...alongside(done)],
+      )
     } catch (error) {
       if (!isRace(error) || attempt === attempts) throw error
       if (interactions.some(({ ifMatch }) => ifMatch)) await prepare(exchange, request, interactions) // says 412 when that is the reason
@@ -88,15 +99,27 @@ async function prepare(exchange: Exchange, request: Request, interactions: reado
   for (const interaction of interactions) {
     const { method, type } = interaction
     const at = interaction.at ?? type
-    if (!allowed(caller, type, method === 'POST' ? 'c' : method === 'DELETE' ? 'd' : 'u')) throw refuse(403, 'forbidden', 'The granted scopes do not allow this.', at)
-    if (type === 'Task' && method === 'POST') throw refuse(422, 'business-rule', 'Handovers come from the activities of a care plan: a Task is not created by hand.', at)
+    if (!allowed(caller, type, method === 'POST' ? 'c' : method === 'DELETE' ? 'd' : 'u'))
+      throw refuse(403, 'forbidden', 'The granted scopes do not allow this.', at)
+    if (type === 'Task' && method === 'POST')
+      throw refuse(422, 'business-rule', 'Handovers come from the activities of a care plan: a Task is not created by hand.', at)
     if (type === 'AuditEvent') throw refuse(405, 'not-supported', 'The audit is written by the exchange alone.', at)
-    const existing = method === 'POST' && interaction.ifNoneExist !== undefined ? await onlyMatch(exchange, shelf, type, interaction.ifNoneExist, at) : undefined
+    const existing =
+      method === 'POST' && interaction.ifNoneExist !== undefined
+        ? await onlyMatch(exchange, shelf, type, interaction.ifNoneExist, at)
+        : undefined
     const id = method === 'POST' ? (existing?.id ?? newId()) : (interaction.id as string)
     const present = method === 'POST' ? undefined : await readResource(database, shelf, type, id)
     if (method !== 'POST') checkPresent(interaction, present, at)
     if (interaction.fullUrl) places.set(interaction.fullUrl, `${type}/${id}`)
-    prepared.push({ ...interaction, id, ref: `${type}/${id}`, ...(present ? { present } : {}), ...(existing ? { existing } : {}), isNew: method === 'POST' && !existing })
+    prepared.push({
+      ...interaction,
+      id,
+      ref: `${type}/${id}`,
+      ...(present ? { present } : {}),
+      ...(existing ? { existing } : {}),
+      isNew: method === 'POST' && !existing,
+    })
   }
   for (const one of prepared) {
     if (one.existing || one.method === 'DELETE') continue
@@ -108,14 +131,22 @@ async function prepare(exchange: Exchange, request: Request, interactions: reado
       continue
     }
     const resource = rewriteReferences(checked.resource, (reference) => places.get(reference) ?? ownReference(exchange, reference))
-    if (resource.resourceType !== one.type) issues.push({ code: 'invalid', text: 'The resource is of another type than the address says.', expression: at })
-    if (one.method === 'PUT' && resource.id !== one.id) issues.push({ code: 'invalid', text: 'The id in the resource is not the one in the address.', expression: `${at}.id` })
+    if (resource.resourceType !== one.type)
+      issues.push({ code: 'invalid', text: 'The resource is of another type than the address says.', expression: at })
+    if (one.method === 'PUT' && resource.id !== one.id)
+      issues.push({ code: 'invalid', text: 'The id in the resource is not the one in the address.', expression: `${at}.id` })
     issues.push(...wrongNhsNumbers(resource, at))
     one.resource = { ...resource, id: one.id as string }
     const patient = patientOf(one.resource)
     if (patient) one.patient = patient
-    else if (!aboutNobody.has(one.type)) issues.push({ code: 'required', text: 'This resource has to say which Patient it is about, by a reference to a Patient of this record.', expression: at })
-    if (one.present?.patient && patient !== one.present.patient) issues.push({ code: 'business-rule', text: 'A resource can not be moved to another person.', expression: at })
+    else if (!aboutNobody.has(one.type))
+      issues.push({
+        code: 'required',
+        text: 'This resource has to say which Patient it is about, by a reference to a Patient of this record.',
+        expression: at,
+      })
+    if (one.present?.patient && patient !== one.present.patient)
+      issues.push({ code: 'business-rule', text: 'A resource can not be moved to another person.', expression: at })
   }
   if (issues.length) throw new Refusal(statusFor(issues), issues)
   for (const one of prepared) if (!one.patient && one.present?.patient) one.patient = one.present.patient
@@ -131,8 +162,13 @@ function checkPresent({ method, type, ifMatch }: Interaction, present: Stored | 
     if (method === 'PUT') throw refuse(405, 'not-supported', 'Ids are assigned here: create with POST, then update with PUT.', at)
     throw refuse(404, 'not-found', 'There is no such resource here.', at)
   }
-  if (ifMatch !== undefined && Number(ifMatch) !== present.version) throw refuse(412, 'conflict', 'The resource has changed since the version named in If-Match.', at)
-  if (method === 'DELETE' && kept.has(type)) throw refuse(422, 'business-rule', 'This type is not deleted: set its status to say that it no longer holds.', at)
+  if (ifMatch !== undefined && Number(ifMatch) !== present.version)
+    throw refuse(412, 'conflict', 'The resource has changed since the version named in If-Match.', at)
+  if (present.body.resourceType === 'ServiceRequest' && isHandoverRequest(present.body)) {
+    throw refuse(422, 'business-rule', 'The request of a handover follows from the care plan: change the activity there.', at)
+  }
+  if (method === 'DELETE' && kept.has(type))
+    throw refuse(422, 'business-rule', 'This type is not deleted: set its status to say that it no longer holds.', at)
 }
 
 async function onlyMatch(exchange: Exchange, shelf: string, type: string, search: string, at: string): Promise<Stored | undefined> {
@@ -156,13 +192,16 @@ const ownReference = ({ publicUrl }: Exchange, reference: string): string | unde
 
 /** The situation of everybody the interactions are about. */
 async function peopleOf(exchange: Exchange, prepared: readonly Prepared[], serviceId: string): Promise<Map<string, Situation>> {
-  const service = exchange.directory().services.get(serviceId) as NonNullable<ReturnType<ReturnType<Exchange['directory']>['services']['get']>>
+  const service = exchange.directory().services.get(serviceId) as NonNullable<
+    ReturnType<ReturnType<Exchange['directory']>['services']['get']>
+  >
   const people = new Map<string, Situation>()
   for (const one of prepared) {
     if (!one.patient || people.has(one.patient)) continue
     const created = prepared.some((other) => other.isNew && other.type === 'Patient' && other.id === one.patient)
     const situation = created ? newSituation(exchange, service, one.patient) : await situationOf(exchange, one.patient)
-    if (!situation || situation.service.id !== serviceId) throw refuse(422, 'not-found', 'The Patient this is about is not in this record.', one.at ?? one.type)
+    if (!situation || situation.service.id !== serviceId)
+      throw refuse(422, 'not-found', 'The Patient this is about is not in this record.', one.at ?? one.type)
     people.set(one.patient, situation)
   }
   return people
@@ -173,7 +212,8 @@ async function apply(exchange: Exchange, changes: readonly Change[], prepared: r
   for (const one of prepared) {
     const under = one.patient ? changes.find(({ situation }) => situation.patient === one.patient) : undefined
     if (one.existing) done.push({ status: 200, stored: one.existing, interaction: one })
-    else if (!under) done.push({ status: one.isNew ? 201 : one.method === 'DELETE' ? 204 : 200, stored: alone(exchange, one), interaction: one })
+    else if (!under)
+      done.push({ status: one.isNew ? 201 : one.method === 'DELETE' ? 204 : 200, stored: alone(exchange, one), interaction: one })
     else if (one.method === 'DELETE') {
       under.remove(serviceShelf(under.situation.service.id), one.ref)
       under.audit({ action: 'delete', entity: one.ref })
@@ -218,7 +258,17 @@ function apart(exchange: Exchange, request: Request, prepared: readonly Prepared
     .flatMap((one) => {
       const stored = { ...alone(exchange, one), shelf: request.caller.shelf }
       const entity = `${one.ref}/_history/${stored.version}`
-      const audit = recordAudit([{ id: newId(), at: stored.lastUpdated, action: one.isNew ? 'create' : one.method === 'DELETE' ? 'delete' : 'update', who: request.caller.client, service: request.caller.service as string, entity, requestId: request.requestId }])
+      const audit = recordAudit([
+        {
+          id: newId(),
+          at: stored.lastUpdated,
+          action: one.isNew ? 'create' : one.method === 'DELETE' ? 'delete' : 'update',
+          who: request.caller.client,
+          service: request.caller.service as string,
+          entity,
+          requestId: request.requestId,
+        },
+      ])
       return [...(one.present ? updateResource(stored, one.present.version) : createResource(stored)), audit]
     })
 }
@@ -227,9 +277,14 @@ export function answerOf(exchange: Exchange, { status, stored }: Done): Answer {
   if (!stored?.body) return { status }
   return {
     status,
-    headers: { ...(status === 201 ? { location: placeOf(exchange, stored) } : {}), etag: `W/"${stored.version}"`, 'last-modified': new Date(stored.lastUpdated).toUTCString() },
-    body: stored.body ,
+    headers: {
+      ...(status === 201 ? { location: placeOf(exchange, stored) } : {}),
+      etag: `W/"${stored.version}"`,
+      'last-modified': new Date(stored.lastUpdated).toUTCString(),
+    },
+    body: stored.body,
   }
 }
 
-export const placeOf = (exchange: Exchange, { type, id, version }: Stored): string => `${exchange.publicUrl}/fhir/${type}/${id}/_history/${version}`
+export const placeOf = (exchange: Exchange, { type, id, version }: Stored): string =>
+  `${exchange.publicUrl}/fhir/${type}/${id}/_history/${version}`

@@ -15,15 +15,20 @@ import { createResource, type Stored } from '../store/resources.ts'
 import { commit } from './amend.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { markUntraced } from './patient.ts'
-import { patientOf, rewriteReferences } from './references.ts'
 import { type Interaction, keep } from './receive.ts'
-import { newSituation, serviceShelf, type Situation } from './situation.ts'
+import { patientOf, rewriteReferences } from './references.ts'
+import { newSituation, type Situation, serviceShelf } from './situation.ts'
 import { referralId } from './task.ts'
 
 /** Types that describe the message or the sender's directory and are not part of a person's record. */
 const notKept = new Set(['MessageHeader', 'Bundle', 'OperationOutcome', 'Parameters', 'Binary', 'AuditEvent', 'Subscription'])
 
-export async function receiveReferral(exchange: Exchange, request: Request, bundle: Bundle, alongside: (answer: Answer) => Statement[]): Promise<Answer> {
+export async function receiveReferral(
+  exchange: Exchange,
+  request: Request,
+  bundle: Bundle,
+  alongside: (answer: Answer) => Statement[],
+): Promise<Answer> {
   const { caller } = request
   if (caller.role === 'partner' || !allowed(caller, 'ServiceRequest', 'c')) throw refuse(403, 'forbidden', 'This client may not refer.')
   if (caller.role === 'service') return ownCase(exchange, request, bundle, alongside)
@@ -48,14 +53,32 @@ export async function receiveReferral(exchange: Exchange, request: Request, bund
         if (resource === undefined) continue
         if (patientOf(resource) === patient.id) kept.push(change.put(shelf, resource).body as Resource)
         else {
-          const stored: Stored = { shelf, type: resource.resourceType, id: resource.id as string, version: 1, lastUpdated: at, body: { ...resource, meta: { ...resource.meta, versionId: '1', lastUpdated: at } } }
+          const stored: Stored = {
+            shelf,
+            type: resource.resourceType,
+            id: resource.id as string,
+            version: 1,
+            lastUpdated: at,
+            body: { ...resource, meta: { ...resource.meta, versionId: '1', lastUpdated: at } },
+          }
           workers.push(...createResource(stored))
           kept.push(stored.body as Resource)
         }
       }
       const request = kept.find((resource) => resource.id === focus.id) as ServiceRequest
       change.put(`referrer:${caller.client}`, request, '[]')
-      change.put(shelf, answerTask({ id: taskId, request: focus.id as string, patient: patient.id as string, service, client: caller.client, name: caller.name, at }))
+      change.put(
+        shelf,
+        answerTask({
+          id: taskId,
+          request: focus.id as string,
+          patient: patient.id as string,
+          service,
+          client: caller.client,
+          name: caller.name,
+          at,
+        }),
+      )
       change.audit({ action: 'refer', entity: `ServiceRequest/${focus.id}` })
     },
     () => {
@@ -70,7 +93,15 @@ export async function receiveReferral(exchange: Exchange, request: Request, bund
 async function ownCase(exchange: Exchange, request: Request, bundle: Bundle, alongside: (answer: Answer) => Statement[]): Promise<Answer> {
   const interactions = (bundle.entry ?? []).flatMap(({ resource, fullUrl }, index): Interaction[] =>
     resource && !notKept.has(resource.resourceType) && !/^(Task|Organization|HealthcareService)$/.test(resource.resourceType)
-      ? [{ method: 'POST', type: resource.resourceType, body: resource, at: `Bundle.entry[${index}].resource`, ...(fullUrl ? { fullUrl } : {}) }]
+      ? [
+          {
+            method: 'POST',
+            type: resource.resourceType,
+            body: resource,
+            at: `Bundle.entry[${index}].resource`,
+            ...(fullUrl ? { fullUrl } : {}),
+          },
+        ]
       : [],
   )
   const reply = (kept: readonly Resource[]): Answer => ({ status: 200, body: replyTo(bundle, kept) })
@@ -96,13 +127,19 @@ function contentsOf(bundle: Bundle): Contents {
   const header = entries[0]?.resource as MessageHeader
   const focusPlace = places.get(header.focus?.[0]?.reference ?? '')
   const focus = resources.find((one) => `${one.resourceType}/${one.id}` === focusPlace)
-  if (focus?.resourceType !== 'ServiceRequest') throw refuse(400, 'invariant', 'The focus of the message is a ServiceRequest in it.', 'Bundle.entry[0].resource.focus')
+  if (focus?.resourceType !== 'ServiceRequest')
+    throw refuse(400, 'invariant', 'The focus of the message is a ServiceRequest in it.', 'Bundle.entry[0].resource.focus')
   const at = `Bundle.entry[${given.find(({ resource }) => resource.id === focus.id)?.index}].resource`
   const patient = resources.find((one) => `Patient/${one.id}` === (focus.subject as Reference | undefined)?.reference)
-  if (patient?.resourceType !== 'Patient') throw refuse(400, 'invariant', 'The ServiceRequest names as its subject a Patient in the message.', `${at}.subject`)
+  if (patient?.resourceType !== 'Patient')
+    throw refuse(400, 'invariant', 'The ServiceRequest names as its subject a Patient in the message.', `${at}.subject`)
   const patientAt = `Bundle.entry[${given.find(({ resource }) => resource.id === patient.id)?.index}].resource`
-  if (!patient.name?.some(({ family, given: first, text }) => family || first?.length || text)) throw refuse(422, 'required', 'A referral names the person.', `${patientAt}.name`)
-  const says = focus.reasonCode?.length || focus.reasonReference?.length || resources.some(({ resourceType }) => resourceType === 'Condition' || resourceType === 'Observation' || resourceType === 'CarePlan')
+  if (!patient.name?.some(({ family, given: first, text }) => family || first?.length || text))
+    throw refuse(422, 'required', 'A referral names the person.', `${patientAt}.name`)
+  const says =
+    focus.reasonCode?.length ||
+    focus.reasonReference?.length ||
+    resources.some(({ resourceType }) => resourceType === 'Condition' || resourceType === 'Observation' || resourceType === 'CarePlan')
   if (!says) throw refuse(422, 'required', 'A referral gives a reason: reasonCode, reasonReference or a Condition.', `${at}.reasonCode`)
   return { resources, focus, patient }
 }
@@ -110,7 +147,11 @@ function contentsOf(bundle: Bundle): Contents {
 /** As it was told, except what a referrer can not decide. */
 function asTold(resource: Resource, focus: ServiceRequest, referrerType: string | undefined): Resource | undefined {
   if (resource.resourceType === 'Patient') return markUntraced(resource)
-  if (resource.resourceType === 'Consent' && resource.status === 'active' && !resource.category.some(({ coding }) => coding?.some(({ system }) => system === consentCategoriesBars))) {
+  if (
+    resource.resourceType === 'Consent' &&
+    resource.status === 'active' &&
+    !resource.category.some(({ coding }) => coding?.some(({ system }) => system === consentCategoriesBars))
+  ) {
     return { ...resource, status: 'proposed' }
   }
   if (resource.resourceType === 'CarePlan' && resource.status === 'active') return { ...resource, status: 'draft' }
@@ -124,7 +165,12 @@ function serviceFor(exchange: Exchange, resources: readonly Resource[], focus: S
   const { services } = exchange.directory()
   const named = focus.performer?.map(({ reference }) => services.get(reference?.replace('Organization/', '') ?? '')).find(Boolean)
   const prisons = resources.flatMap((one) =>
-    one.resourceType === 'Observation' ? (one.component ?? []).flatMap(({ valueCodeableConcept }) => valueCodeableConcept?.coding?.filter(({ system }) => system === ours('prison')).map(({ code }) => code) ?? []) : [],
+    one.resourceType === 'Observation'
+      ? (one.component ?? []).flatMap(
+          ({ valueCodeableConcept }) =>
+            valueCodeableConcept?.coding?.filter(({ system }) => system === ours('prison')).map(({ code }) => code) ?? [],
+        )
+      : [],
   )
   const local = [...services.values()].find((service) => service.prisons.some((prison) => prisons.includes(prison)))
   const service = named ?? local ?? services.values().next().value
@@ -133,7 +179,15 @@ function serviceFor(exchange: Exchange, resources: readonly Resource[], focus: S
 }
 
 /** The Task that will tell the referrer the outcome; triage fills it in, in the same commit. */
-const answerTask = (from: { id: string; request: string; patient: string; service: Service; client: string; name: string; at: string }): Task => ({
+const answerTask = (from: {
+  id: string
+  request: string
+  patient: string
+  service: Service
+  client: string
+  name: string
+  at: string
+}): Task => ({
   resourceType: 'Task',
   id: from.id,
   meta: { profile: [ukCore('UKCore-Task')] },
@@ -160,7 +214,13 @@ function replyTo(bundle: Bundle, kept: readonly Resource[], task?: Task): Bundle
     type: 'message',
     timestamp: task?.lastModified ?? (bundle.timestamp as string),
     entry: [
-      { fullUrl: `urn:uuid:${newId()}`, resource: { ...header, focus: focus ? [{ reference: `ServiceRequest/${focus.id}` }] : (header.focus as NonNullable<typeof header.focus>) } },
+      {
+        fullUrl: `urn:uuid:${newId()}`,
+        resource: {
+          ...header,
+          focus: focus ? [{ reference: `ServiceRequest/${focus.id}` }] : (header.focus as NonNullable<typeof header.focus>),
+        },
+      },
       ...resources.map((resource) => ({ fullUrl: `urn:uuid:${resource.id}`, resource })),
     ],
   }

@@ -16,7 +16,18 @@ export function patientOf(resource: Resource): string | undefined {
 const patientIn = (to: Referring | undefined): string | undefined => to?.reference?.match(/^Patient\/([A-Za-z0-9.-]{1,64})$/)?.[1]
 
 /** Types that are about nobody in particular. Everything else has to say whom it is about. */
-export const aboutNobody = new Set(['Practitioner', 'PractitionerRole', 'Organization', 'HealthcareService', 'Location', 'Questionnaire', 'Medication', 'Device', 'Schedule', 'Slot'])
+export const aboutNobody = new Set([
+  'Practitioner',
+  'PractitionerRole',
+  'Organization',
+  'HealthcareService',
+  'Location',
+  'Questionnaire',
+  'Medication',
+  'Device',
+  'Schedule',
+  'Slot',
+])
 
 /**
  * The same resource with every reference through `to`; references it does not know stay as they were told.

@@ -27,6 +27,11 @@ export function planReferrals(change: Change, known: Understanding): void {
   const { situation } = change
   for (const task of tasksOf(situation).filter(isReferralAnswer)) {
     if (task.status === 'completed' || task.status === 'rejected' || task.status === 'cancelled' || !known.case) continue
+    // Once accepted it is the service's: what is learned later changes the case, not the answer.
+    if (outcomeOf(task) === 'accepted') {
+      askForAgreement(change, task, known)
+      continue
+    }
     const verdict = triage({
       case: known.case,
       service: situation.service,
@@ -38,7 +43,11 @@ export function planReferrals(change: Change, known: Understanding): void {
     if (outcomeOf(task) !== verdict.outcome || words(task) !== words(answered)) {
       change.put(serviceShelf(situation.service.id), answered)
       change.put(`referrer:${referrerOf(task)}`, answered, '[]')
-      change.audit({ action: 'triage', entity: `Task/${task.id}`, detail: JSON.stringify({ outcome: verdict.outcome, reasons: verdict.reasons.map(({ code }) => code) }) })
+      change.audit({
+        action: 'triage',
+        entity: `Task/${task.id}`,
+        detail: JSON.stringify({ outcome: verdict.outcome, reasons: verdict.reasons.map(({ code }) => code) }),
+      })
     }
     wait(change, task, verdict, known)
   }
@@ -48,15 +57,24 @@ function wait(change: Change, task: Task, verdict: Triage, known: Understanding)
   const { situation } = change
   const about = (reason: string) => `${reason}:${task.id}`
   if (verdict.outcome === 'held' && verdict.wakeOn) change.wait(about('held'), startOfDay(verdict.wakeOn).instant)
-  if (verdict.outcome === 'accepted' && known.missing.length > 0) {
-    change.ask({ about: about('triage'), reason: 'triage', words: 'A referral is eligible. Meet the person, ask for their agreement and name their worker.', task: task.id as string })
-  }
+  if (verdict.outcome === 'accepted') askForAgreement(change, task, known)
   if (verdict.outcome === 'needs-information') {
     const until = endOfDay(addWorkingDays(today(new Date(task.authoredOn as string)), 5))
     const asks = verdict.asks.map((ask) => ask.words).join(' ')
     if (until > situation.now.toISOString()) change.wait(about('information'), until)
-    change.ask({ about: about('needs-information'), reason: 'needs-information', words: `A referral waits for information. ${asks}`, task: task.id as string })
+    change.ask({
+      about: about('needs-information'),
+      reason: 'needs-information',
+      words: `A referral waits for information. ${asks}`,
+      task: task.id as string,
+    })
   }
+}
+
+function askForAgreement(change: Change, task: Task, known: Understanding): void {
+  if (known.missing.length === 0) return
+  const words = 'A referral is eligible. Meet the person, ask for their agreement and name their worker.'
+  change.ask({ about: `triage:${task.id}`, reason: 'triage', words, task: task.id as string })
 }
 
 /** The Task with a triage outcome: reasons and signpost as text, each thing asked for as an input. */
@@ -67,16 +85,24 @@ export function answer(task: Task, verdict: Triage, at: string): Task {
     ...rest,
     status: statuses[verdict.outcome],
     businessStatus: { coding: [{ system: ours('referral-outcome'), code: verdict.outcome }] },
-    ...(said ? { statusReason: { coding: verdict.reasons.map(({ code }) => ({ system: ours('referral-reason'), code })), text: said } } : {}),
+    ...(said
+      ? { statusReason: { coding: verdict.reasons.map(({ code }) => ({ system: ours('referral-reason'), code })), text: said } }
+      : {}),
     lastModified: at,
     ...(verdict.asks.length
-      ? { input: verdict.asks.map((ask) => ({ type: { coding: [{ system: ours('referral-ask'), code: ask.code }], text: 'Please tell us' }, valueString: ask.words })) }
+      ? {
+          input: verdict.asks.map((ask) => ({
+            type: { coding: [{ system: ours('referral-ask'), code: ask.code }], text: 'Please tell us' },
+            valueString: ask.words,
+          })),
+        }
       : {}),
     ...(verdict.signpost ? { output: [{ type: { text: 'Where to turn instead' }, valueString: verdict.signpost }] } : {}),
   }
 }
 
-export const outcomeOf = (task: Task): string | undefined => task.businessStatus?.coding?.find((coding) => coding.system === ours('referral-outcome'))?.code
+export const outcomeOf = (task: Task): string | undefined =>
+  task.businessStatus?.coding?.find((coding) => coding.system === ours('referral-outcome'))?.code
 
 const words = (task: Task): string => JSON.stringify([task.statusReason, task.input, task.output])
 

@@ -7,7 +7,7 @@ import type { Adapter } from '../adapter.ts'
 import type { Directory, Service } from '../domain/directory.ts'
 import { type Owed, owedOfPatient } from '../store/owed.ts'
 import { personOf } from '../store/people.ts'
-import { byRefs, shelvesOf, type Stored, storedOf } from '../store/resources.ts'
+import { byRefs, type Stored, shelvesOf, storedOf } from '../store/resources.ts'
 import { type Timer, timersOf } from '../store/timers.ts'
 import { type WorkItem, workOf } from '../store/work-items.ts'
 import type { Exchange } from './exchange.ts'
@@ -36,7 +36,17 @@ export const refOf = (resource: { resourceType: string; id?: string }): string =
 
 /** A person nobody has heard of yet. */
 export function newSituation(exchange: Exchange, service: Service, patient: string): Situation {
-  return { ...surroundings(exchange), patient, service, revision: undefined, record: new Map(), told: new Map(), owed: [], timers: [], work: [] }
+  return {
+    ...surroundings(exchange),
+    patient,
+    service,
+    revision: undefined,
+    record: new Map(),
+    told: new Map(),
+    owed: [],
+    timers: [],
+    work: [],
+  }
 }
 
 /** The situation of a known person, or undefined when this service knows no such person. */
@@ -87,10 +97,14 @@ export const tasksOf = (situation: Situation): Task[] => ofType(resourcesOf(situ
 
 /** PractitionerRoles and Practitioners that the person's care teams name: they belong to the service, not to the person. */
 export async function workersOf(exchange: Exchange, shelf: string, resources: readonly Resource[]): Promise<Stored[]> {
-  const members = ofType(resources, 'CareTeam').flatMap((team: CareTeam) => (team.participant ?? []).flatMap((one) => one.member?.reference ?? []))
+  const members = ofType(resources, 'CareTeam').flatMap((team: CareTeam) =>
+    (team.participant ?? []).flatMap((one) => one.member?.reference ?? []),
+  )
   const named = members.filter((ref) => /^Practitioner(Role)?\//.test(ref))
   if (!named.length) return []
   const found = await byRefs(exchange.database, shelf, named)
-  const practitioners = found.flatMap((stored) => (stored.type === 'PractitionerRole' ? ((stored.body as PractitionerRole).practitioner?.reference ?? []) : []))
+  const practitioners = found.flatMap((stored) =>
+    stored.type === 'PractitionerRole' ? ((stored.body as PractitionerRole).practitioner?.reference ?? []) : [],
+  )
   return practitioners.length ? [...found, ...(await byRefs(exchange.database, shelf, practitioners))] : found
 }

@@ -25,9 +25,23 @@ export const stepsOf = (exchange: Exchange): Steps => ({
 })
 
 /** Operations of CONTRACT.md 4 that are still to come; asking for one says so. */
-const toCome = new Set(['ServiceRequest $triage', 'ServiceRequest $allocate', 'ServiceRequest $extend', 'ServiceRequest $close', 'Patient $override', 'Subscription $status', 'Subscription $events'])
+const toCome = new Set([
+  'ServiceRequest $triage',
+  'ServiceRequest $allocate',
+  'ServiceRequest $extend',
+  'ServiceRequest $close',
+  'Patient $override',
+  'Subscription $status',
+  'Subscription $events',
+])
 
-async function operation(exchange: Exchange, request: Request, name: string, target: { type: string; id?: string }, input: { params: URLSearchParams; body?: unknown }): Promise<Answer> {
+async function operation(
+  exchange: Exchange,
+  request: Request,
+  name: string,
+  target: { type: string; id?: string },
+  input: { params: URLSearchParams; body?: unknown },
+): Promise<Answer> {
   const asked = `${target.type} $${name}`
   if (name === 'validate') return check(target.type, input.body)
   if (target.id !== undefined) {
@@ -35,7 +49,11 @@ async function operation(exchange: Exchange, request: Request, name: string, tar
     if (asked === 'Patient $who-was-told') return whoWasTold(exchange, request, target.id)
     if (asked === 'CarePlan $handover') {
       if (input.params.get('dryRun') === 'true' || dryRunIn(input.body)) return dryRun(exchange, request, target.id)
-      throw refuse(501, 'not-supported', 'Handovers follow from the plan by themselves. Ask with dryRun=true what each partner would be told.')
+      throw refuse(
+        501,
+        'not-supported',
+        'Handovers follow from the plan by themselves. Ask with dryRun=true what each partner would be told.',
+      )
     }
   }
   if (toCome.has(asked)) throw refuse(501, 'not-supported', 'This operation is not supported yet.')
@@ -43,7 +61,9 @@ async function operation(exchange: Exchange, request: Request, name: string, tar
 }
 
 const dryRunIn = (body: unknown): boolean =>
-  ((body as { parameter?: { name?: string; valueBoolean?: boolean }[] } | undefined)?.parameter ?? []).some((one) => one?.name === 'dryRun' && one.valueBoolean === true)
+  ((body as { parameter?: { name?: string; valueBoolean?: boolean }[] } | undefined)?.parameter ?? []).some(
+    (one) => one?.name === 'dryRun' && one.valueBoolean === true,
+  )
 
 /** $validate: every issue, or that there is none; always 200, as FHIR has it. */
 function check(type: string, body: unknown): Answer {
@@ -56,5 +76,8 @@ function check(type: string, body: unknown): Answer {
     return { status: 200, body: outcome(200, [{ code: 'invalid', text: 'The resource is of another type than the address says.' }]) }
   }
   const issues = wrongNhsNumbers(checked.resource, checked.resource.resourceType)
-  return { status: 200, body: outcome(200, issues.length ? issues : [{ code: 'informational', severity: 'information', text: 'No faults were found.' }]) }
+  return {
+    status: 200,
+    body: outcome(200, issues.length ? issues : [{ code: 'informational', severity: 'information', text: 'No faults were found.' }]),
+  }
 }

@@ -3,7 +3,7 @@
  *
  * A handover's identifier names what it is for (plan, partner, activity), so that looking again finds it again.
  */
-import type { Task } from '@medplum/fhirtypes'
+import type { ServiceRequest, Task } from '@medplum/fhirtypes'
 import type { BusinessStatus, HandoverState, HandoverStatus } from '../domain/handover.ts'
 import { BASE, ours, taskCode, ukCore } from '../fhir/systems.ts'
 
@@ -13,6 +13,12 @@ export const referralId = `${BASE}/Id/referral`
 export const isHandover = (task: Task): boolean => hasIdentifier(task, handoverId)
 export const isReferralAnswer = (task: Task): boolean => hasIdentifier(task, referralId)
 const hasIdentifier = (task: Task, system: string) => task.identifier?.some((one) => one.system === system) === true
+
+/** Id of the partner a handover is for. */
+export const ownerOf = (task: Task): string => task.owner?.reference?.replace('Organization/', '') as string
+
+/** A ServiceRequest that belongs to a handover, not the referral of the case. */
+export const isHandoverRequest = (request: ServiceRequest): boolean => request.identifier?.some((one) => one.system === handoverId) === true
 
 export const handoverKey = (task: Task): string | undefined => task.identifier?.find((one) => one.system === handoverId)?.value
 
@@ -47,7 +53,16 @@ export function partnersView(task: Task): Task {
 
 /** Only ids and states: what stays with a partner when the content was taken back. */
 export function bare(task: Task): Task {
-  const { reasonCode: _why, description: _what, note: _note, statusReason: _reason, restriction: _by, input: _in, output: _out, ...rest } = task
+  const {
+    reasonCode: _why,
+    description: _what,
+    note: _note,
+    statusReason: _reason,
+    restriction: _by,
+    input: _in,
+    output: _out,
+    ...rest
+  } = task
   return rest
 }
 

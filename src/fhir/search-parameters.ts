@@ -15,6 +15,8 @@ export type SearchParameter = {
   paths: readonly string[]
   /** References only: the types they may lead to. Anything else found there is not indexed. */
   targets?: readonly string[]
+  /** Has no rows of its own: it is this other parameter, narrowed to `targets`. */
+  as?: string
 }
 
 /** One row of the index: dates have the first and the last instant they cover. */
@@ -24,6 +26,7 @@ export type IndexRow = { param: string; value: string; upto?: string }
 export function indexRows(resource: Resource): IndexRow[] {
   const rows: IndexRow[] = []
   for (const { name, parameter, walks } of walksOf(resource.resourceType)) {
+    if (parameter.as) continue
     for (const walk of walks) {
       for (const found of follow(resource, walk, 0, [])) rowsOf[parameter.kind](name, found, parameter, rows)
     }
@@ -46,8 +49,13 @@ export const fold = (text: string): string => {
   const plain = ascii.test(text) ? text : text.normalize('NFD').replace(/\p{M}/gu, '').replace(/[’‘`]/g, "'")
   return plain.toLowerCase().trim().replace(/\s+/g, ' ').slice(0, longestString)
 }
-/** The characters FHIR sets apart in a token are escaped in its parts. */
-export const escapeToken = (text: string): string => (text.includes('|') ? text.replaceAll('|', '\\|') : text)
+/**
+ * How a token stands in the index: 'code|system', so that one row is found by the code alone and by both.
+ * A bar inside a part is escaped.
+ */
+export const tokenValue = (code: string, system?: string): string =>
+  `${escapeToken(code)}|${system === undefined ? '' : escapeToken(system)}`
+const escapeToken = (text: string): string => (text.includes('|') ? text.replaceAll('|', '\\|') : text)
 
 /**
  * The first and last instant a FHIR date, dateTime or instant covers. A date without a zone is read as UTC.
@@ -87,12 +95,14 @@ const actors = ['Practitioner', 'PractitionerRole', 'Organization', 'CareTeam', 
 const anything: readonly string[] = []
 const identifier = token('identifier')
 const status = token('status')
+/** `patient` and the like: another parameter, of one type only. */
+const narrowed = (as: string, target: string, ...paths: string[]): SearchParameter => ({ kind: 'reference', paths, targets: [target], as })
 /** Most resources: who it is about. `patient` finds only people. */
-const about = (path: string) => ({ patient: reference(patient, path), subject: reference(['Patient', 'Group'], path) })
+const about = (path: string) => ({ patient: narrowed('subject', 'Patient', path), subject: reference(['Patient', 'Group'], path) })
 const telecom = { phone: token('telecom[system=phone].value'), email: token('telecom[system=email].value') }
 
 /** For every type. `_id` and `_lastUpdated` are columns of the shelf, not rows. */
-const common: Readonly<Record<string, SearchParameter>> = { _tag: token('meta.tag'), _security: token('meta.security') }
+const common: Readonly<Record<string, SearchParameter>> = { _tag: token('meta.tag') }
 
 /** By type and name. A type that is not here can not be searched. */
 export const searchParameters: Readonly<Record<string, Readonly<Record<string, SearchParameter>>>> = {
@@ -105,8 +115,6 @@ export const searchParameters: Readonly<Record<string, Readonly<Record<string, S
     gender: token('gender'),
     active: token('active'),
     ...telecom,
-    telecom: token('telecom.value'),
-    address: string('address'),
     'address-postalcode': string('address.postalCode'),
     'death-date': date('deceasedDateTime'),
     'general-practitioner': reference(['Organization', 'Practitioner', 'PractitionerRole'], 'generalPractitioner'),
@@ -149,7 +157,7 @@ export const searchParameters: Readonly<Record<string, Readonly<Record<string, S
   },
   Task: {
     identifier,
-    patient: reference(patient, 'for'),
+    patient: narrowed('subject', 'Patient', 'for'),
     subject: reference(anything, 'for'),
     status,
     'business-status': token('businessStatus'),
@@ -316,10 +324,10 @@ export const searchParameters: Readonly<Record<string, Readonly<Record<string, S
   },
   Appointment: {
     identifier,
-    patient: reference(patient, 'participant.actor'),
+    patient: narrowed('actor', 'Patient', 'participant.actor'),
     actor: reference([...actors, 'Location'], 'participant.actor'),
-    practitioner: reference(['Practitioner'], 'participant.actor'),
-    location: reference(['Location'], 'participant.actor'),
+    practitioner: narrowed('actor', 'Practitioner', 'participant.actor'),
+    location: narrowed('actor', 'Location', 'participant.actor'),
     status,
     date: date('start'),
     'service-category': token('serviceCategory'),
@@ -338,7 +346,6 @@ export const searchParameters: Readonly<Record<string, Readonly<Record<string, S
   QuestionnaireResponse: {
     identifier: token('identifier'),
     ...about('subject'),
-    subject: reference(anything, 'subject'),
     status,
     authored: date('authored'),
     author: reference(actors, 'author'),
@@ -373,7 +380,7 @@ export const searchParameters: Readonly<Record<string, Readonly<Record<string, S
   },
   Provenance: {
     target: reference(anything, 'target'),
-    patient: reference(patient, 'target'),
+    patient: narrowed('target', 'Patient', 'target'),
     recorded: date('recorded'),
     agent: reference(actors, 'agent.who'),
     entity: reference(anything, 'entity.what'),
@@ -444,15 +451,14 @@ type Writer = (param: string, found: unknown, parameter: SearchParameter, rows: 
 /** A code, truth value, Coding, CodeableConcept or Identifier. */
 function tokenRows(param: string, found: unknown, parameter: SearchParameter, rows: IndexRow[]): void {
   if (typeof found === 'string' || typeof found === 'boolean') {
-    rows.push({ param, value: escapeToken(String(found)) })
+    rows.push({ param, value: tokenValue(String(found)) })
     return
   }
   const { coding, system, code, value } = found as { coding?: unknown[]; system?: string; code?: string; value?: string }
   if (coding) for (const each of coding) tokenRows(param, each, parameter, rows)
   const word = code ?? value
   if (word === undefined) return
-  const escaped = escapeToken(word)
-  rows.push({ param, value: escaped }, { param, value: `${system === undefined ? '' : escapeToken(system)}|${escaped}` })
+  rows.push({ param, value: tokenValue(word, system) })
 }
 
 /** A text, or every part of a HumanName or Address. */

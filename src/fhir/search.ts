@@ -7,11 +7,11 @@
  * @see hl7.org/fhir/R4/search.html
  */
 import { type Refusal, refuse } from './outcome.ts'
-import { escapeToken, fold, instantsOf, parameterOf, type SearchParameter, searchParameters } from './search-parameters.ts'
+import { fold, instantsOf, parameterOf, type SearchParameter, searchParameters, tokenValue } from './search-parameters.ts'
 import { BASE } from './systems.ts'
 
-/** A value test on the rows of one parameter: any of `exact`, or anything that starts with one of `prefixes`, or contains. */
-export type ValueTest = { kind: 'value'; param: string; exact: string[]; prefixes: string[]; contains: string[] }
+/** A test on the rows of one parameter: any of `exact`, or what starts with, ends in or contains one of these. */
+export type ValueTest = { kind: 'value'; param: string; exact: string[]; prefixes: string[]; endings: string[]; contains: string[] }
 export type DateTest = { kind: 'date'; param: string; tests: DateRange[] }
 /** `from` and `upto` are the first and last instant of what was asked. */
 export type DateRange = { op: DateOp; from: string; upto: string }
@@ -183,7 +183,7 @@ function conditionOf(type: string, name: string, value: string, bases: readonly 
   if (!found) return undefined
   if (modifier === 'missing') {
     if (value !== 'true' && value !== 'false') throw refuse(400, 'value', `${parameter(name)} is true or false.`)
-    return { kind: 'missing', param: path, missing: value === 'true' }
+    return { kind: 'missing', param: found.as ?? path, missing: value === 'true' }
   }
   return testOf(found, path, modifier, values, name, bases)
 }
@@ -203,19 +203,20 @@ function chainOf(type: string, from: string, to: string, values: string[], bases
   // One question for all of them: targets that mean another kind of value by the name are not followed.
   const alike = targets.filter((each) => parameterOf(each, name)?.kind === (found as SearchParameter).kind)
   const on = found && testOf(found, name, modifier, values, `${from}.${to}`, bases)
-  return on ? { kind: 'chain', param, targets: alike, on } : undefined
+  return on ? { kind: 'chain', param: link.as ?? param, targets: alike, on } : undefined
 }
 
 /** The test of one parameter's values; undefined: no such modifier for this kind. */
 function testOf(
-  { kind, targets }: SearchParameter,
-  param: string,
+  { kind, targets, as }: SearchParameter,
+  called: string,
   modifier: string | undefined,
   values: string[],
   name: string,
   bases: readonly string[],
 ): ((ValueTest | DateTest) & { not?: true }) | undefined {
-  const test: ValueTest = { kind: 'value', param, exact: [], prefixes: [], contains: [] }
+  const param = as ?? called
+  const test: ValueTest = { kind: 'value', param, exact: [], prefixes: [], endings: [], contains: [] }
   switch (`${kind}:${modifier ?? ''}`) {
     case 'token:':
     case 'token:not':
@@ -238,7 +239,8 @@ function testOf(
       if (kind !== 'reference') return undefined
       const types = modifier === undefined ? targets : targets?.length && !targets.includes(modifier) ? undefined : [modifier]
       if (modifier !== undefined && !types) return undefined
-      return { ...test, exact: values.flatMap((each) => referencesOf(unescaped(each), types, bases)) }
+      const exact = values.flatMap((each) => referencesOf(unescaped(each), types, bases))
+      return { ...test, exact: as ? exact.filter((each) => targets?.includes(each.split('/').at(-2) ?? '')) : exact }
     }
   }
 }
@@ -246,12 +248,12 @@ function testOf(
 /** `code`, `system|code`, `|code`, `system|`. */
 function tokenTest(test: ValueTest, text: string): void {
   const bar = /(?<!\\)\|/.exec(text)?.index
-  if (bar === undefined) test.exact.push(escapeToken(unescaped(text)))
+  if (bar === undefined) test.prefixes.push(tokenValue(unescaped(text)))
   else {
-    const system = escapeToken(unescaped(text.slice(0, bar)))
-    const code = escapeToken(unescaped(text.slice(bar + 1)))
-    if (code === '') test.prefixes.push(`${system}|`)
-    else test.exact.push(`${system}|${code}`)
+    const system = unescaped(text.slice(0, bar))
+    const code = unescaped(text.slice(bar + 1))
+    if (code === '') test.endings.push(tokenValue('', system))
+    else test.exact.push(tokenValue(code, system))
   }
 }
 

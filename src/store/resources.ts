@@ -114,7 +114,11 @@ export const recordOf = async (database: Database, shelf: string, patient: strin
 export const storedOf = (database: Database, shelf: string, patient: string): Promise<Stored[]> =>
   readStored(
     database,
-    statement(`select ${columns} from resource r where patient = ? and shelf = ? and body is not null order by type, id`, patient, shelf),
+    statement(
+      `select ${columns} from resource r indexed by resource_by_patient where patient = ? and shelf = ? and body is not null order by type, id`,
+      patient,
+      shelf,
+    ),
   )
 
 /** What others have been told about one person: everything about them on every partner's and referrer's shelf. */
@@ -122,7 +126,7 @@ export const shelvesOf = (database: Database, patient: string): Promise<Stored[]
   readStored(
     database,
     statement(
-      `select ${columns} from resource r
+      `select ${columns} from resource r indexed by resource_by_patient
        where patient = ? and shelf >= 'partner:' and shelf < 'referrer;' and body is not null order by shelf, type, id`,
       patient,
     ),
@@ -139,7 +143,12 @@ export async function consentsOf(database: Database, patients: readonly string[]
       JSON.stringify(patients),
     ),
   )
-  return new Map([...Map.groupBy(rows, ({ patient }) => patient as string)].map(([patient, stored]) => [patient, stored.map(({ body }) => body as Consent)]))
+  return new Map(
+    [...Map.groupBy(rows, ({ patient }) => patient as string)].map(([patient, stored]) => [
+      patient,
+      stored.map(({ body }) => body as Consent),
+    ]),
+  )
 }
 
 /** @param refs 'Patient/12', ...; what is not on the shelf or deleted is left out */

@@ -54,7 +54,7 @@ export const search = sqliteTable(
     type: text().notNull(),
     param: text().notNull(),
     /**
-     * Tokens: 'system|code' (or '|code'), and 'code' alone in a second row. References: 'Patient/12'. Dates: first instant.
+     * Tokens: 'code|system', or 'code|'. References: 'Patient/12'. Dates: first instant.
      * Strings: folded, and as written in a second row under '{param}:exact'.
      */
     value: text().notNull(),

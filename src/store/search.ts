@@ -68,7 +68,7 @@ async function planOf(database: Database, shelf: string, { type, conditions }: S
 /** The condition that few resources fulfil: by its nature, or because a short count says so. */
 async function driverOf(database: Database, shelf: string, type: string, conditions: readonly Condition[]): Promise<Condition | undefined> {
   const positive = conditions.filter(({ kind, ...rest }) => kind !== 'missing' && kind !== 'updated' && !('not' in rest))
-  const few = positive.find(({ kind }) => kind === 'id' || kind === 'chain') ?? positive.find((each) => byNature(type, each))
+  const few = positive.find(({ kind }) => kind === 'id' || kind === 'chain') ?? positive.find(byNature)
   if (few) return few
   for (const condition of positive) {
     if (condition.kind !== 'value' && condition.kind !== 'date') continue
@@ -83,10 +83,10 @@ async function driverOf(database: Database, shelf: string, type: string, conditi
 }
 
 /** An identifier, or a reference to a person: one person's worth of resources. */
-const byNature = (type: string, condition: Condition): boolean =>
+const byNature = (condition: Condition): boolean =>
   condition.kind === 'value' &&
-  condition.prefixes.length + condition.contains.length === 0 &&
-  (condition.param === 'identifier' || parameterOf(type, condition.param)?.targets?.[0] === 'Patient')
+  condition.endings.length + condition.contains.length === 0 &&
+  (condition.param === 'identifier' || (condition.exact.length > 0 && condition.exact.every((value) => value.startsWith('Patient/'))))
 
 /** `r.id` is one of these. */
 function drives(shelf: string, type: string, condition: Condition): Fragment {
@@ -140,11 +140,12 @@ function chainTest(shelf: string, { targets, on }: Chain): Fragment {
   }
 }
 
-const valueTest = ({ exact, prefixes, contains }: ValueTest): Fragment =>
+const valueTest = ({ exact, prefixes, endings, contains }: ValueTest): Fragment =>
   any([
     ...(exact.length === 1 ? [{ sql: 's.value = ?', params: [exact[0]!] }] : []),
     ...(exact.length > 1 ? [{ sql: 's.value in (select value from json_each(?))', params: [JSON.stringify(exact)] }] : []),
     ...prefixes.map((prefix) => ({ sql: '(s.value >= ? and s.value < ?)', params: [prefix, `${prefix}\u{10ffff}`] })),
+    ...endings.map((ending) => ({ sql: 'substr(s.value, ?) = ?', params: [-[...ending].length, ending] })),
     ...contains.map((part) => ({ sql: 'instr(s.value, ?) > 0', params: [part] })),
   ])
 
@@ -172,8 +173,11 @@ function dateTest({ op, from: first, upto: last }: DateRange, from: string, upto
   }
 }
 
-const any = (tests: readonly Fragment[]): Fragment =>
-  tests.length === 1 ? tests[0]! : { sql: `(${tests.map(({ sql }) => sql).join(' or ')})`, params: tests.flatMap(({ params }) => params) }
+const any = (tests: readonly Fragment[]): Fragment => {
+  if (tests.length === 1) return tests[0]!
+  if (tests.length === 0) return { sql: 'false', params: [] }
+  return { sql: `(${tests.map(({ sql }) => sql).join(' or ')})`, params: tests.flatMap(({ params }) => params) }
+}
 
 const idIn = (ids: readonly string[]): Fragment =>
   ids.length === 1
@@ -237,7 +241,7 @@ function pointingAt(
       where r.shelf = ? and r.type = ? and r.body is not null and r.id in
         (select s.id from search s where s.shelf = ? and s.type = ? and s.param = ? and s.value in (select value from json_each(?)))
       order by r.last_updated, r.id limit ?`,
-    params: [shelf, type, shelf, type, param, JSON.stringify(matches.map(refOf)), mostIncluded + 1],
+    params: [shelf, type, shelf, type, parameterOf(type, param)?.as ?? param, JSON.stringify(matches.map(refOf)), mostIncluded + 1],
   })
 }
 

@@ -1,0 +1,177 @@
+/**
+ * Step 9 of the journey: a filled message on the partner's shelf and in the outbox, its disclosures in the audit.
+ *
+ * A partner's shelf and what it is sent are made here from one filled message, so pull and push give the same content.
+ */
+import type { Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
+import { v7 as newId } from 'uuid'
+import { contentOf, message, revocation, shelfOf } from '../fhir/messages.ts'
+import type { Disclosure } from '../mapping.ts'
+import type { Stored } from '../store/resources.ts'
+import type { Change } from './change.ts'
+import type { Considered } from './consider.ts'
+import { partnerShelf, refOf, serviceShelf } from './situation.ts'
+import { bare, handoverKey, isHandoverRequest, ownerOf, partnersView } from './task.ts'
+
+/** Puts a filled message on the partner's shelf and owes it what is new to it. */
+export function tell(change: Change, considered: Considered, live: readonly Task[]): void {
+  const { situation } = change
+  const { filled, partner, adapter, decision } = considered
+  if (filled.outcome !== 'ready') return
+  const shelf = partnerShelf(partner.id)
+  const before = contentOf(onShelf(change, shelf).flatMap((row) => row.body ?? []))
+  const at = situation.now.toISOString()
+  const parts = live.map((task) => ({
+    task,
+    shelf: shelfOf({
+      filled,
+      adapter,
+      service: situation.service,
+      partner,
+      task: partnersView(task),
+      serviceRequestId: task.focus?.reference?.split('/')[1] as string,
+      consent: decision.consent,
+      patient: situation.patient,
+      now: at,
+    }),
+  }))
+  const everything = parts.flatMap((part) => part.shelf)
+  const changed = before !== contentOf(everything)
+  const told = new Set<string>()
+  for (const resource of everything) {
+    const ref = refOf(resource as { resourceType: string; id: string })
+    if (/^(Organization|HealthcareService)$/.test(resource.resourceType)) continue
+    told.add(ref)
+    // A Task moves by itself; everything else stands still unless its content changed.
+    if (changed || resource.resourceType === 'Task' || !situation.told.has(`${shelf} ${ref}`))
+      change.put(shelf, resource, basisOf(filled.disclosures, resource))
+  }
+  for (const row of onShelf(change, shelf)) {
+    const ref = `${row.type}/${row.id}`
+    if (!told.has(ref) && row.type !== 'Task' && row.type !== 'ServiceRequest') change.takeOff(shelf, ref)
+  }
+  for (const { task, shelf: resources } of parts) {
+    const history = situation.owed.filter((row) => row.task === task.id)
+    const fresh = !history.some((row) => row.state !== 'void')
+    if (!fresh && !changed) continue
+    const waiting = history.filter((row) => row.state === 'due' && row.attempts === 0)
+    for (const row of waiting) change.void(row, 'replaced by a newer version before it left')
+    const reason = history.some((row) => row.state === 'delivered' || row.attempts > 0) ? 'update' : 'new'
+    const id = newId()
+    const bundle = message({
+      shelf: resources,
+      reason,
+      messageId: id,
+      publicUrl: situation.publicUrl,
+      service: situation.service,
+      partner,
+      now: at,
+    })
+    const entity = `Task/${task.id}`
+    change.owe({
+      id,
+      partner: partner.id,
+      task: task.id as string,
+      reason,
+      correlation: correlationOf(change),
+      body: JSON.stringify(bundle),
+      basis: JSON.stringify(filled.disclosures),
+    })
+    const { consent } = decision
+    change.audit({
+      action: 'owe',
+      entity,
+      recipient: partner.id,
+      basis: consent ? `Consent/${consent.id}/_history/${consent.version}` : adapter.mapping.legalBasis,
+      detail: JSON.stringify({
+        message: id,
+        reason,
+        mapping: `${adapter.kind} v${adapter.mapping.version}`,
+        told: filled.disclosures.map(({ ref, path }) => [ref, path]),
+        withheld: filled.withheld.map(({ ref, path, because }) => [ref, path, because]),
+      }),
+    })
+  }
+}
+
+/** What a resource on a shelf discloses, asked again each time it is read. A Task and its request say what is asked for. */
+function basisOf(disclosures: readonly Disclosure[], resource: Resource): string {
+  const asks = resource.resourceType === 'Task' || resource.resourceType === 'ServiceRequest'
+  const ref = refOf(resource)
+  return JSON.stringify(disclosures.filter((one) => (asks ? one.categories.includes('activity') : one.ref.split('#')[0] === ref)))
+}
+
+/** Tells a partner to stop, without content: for what may have reached it. */
+export function tellToStop(change: Change, task: Task): void {
+  const { situation } = change
+  const partner = situation.directory.partners.get(ownerOf(task))
+  const request = requestOnRecord(change, task)
+  if (!partner || !request) return
+  change.put(serviceShelf(situation.service.id), { ...request, status: 'revoked' })
+  const id = newId()
+  const notice = revocation({
+    task: bare(task),
+    serviceRequestId: request.id as string,
+    messageId: id,
+    publicUrl: situation.publicUrl,
+    service: situation.service,
+    partner,
+    now: situation.now.toISOString(),
+  })
+  change.owe({
+    id,
+    partner: partner.id,
+    task: task.id as string,
+    reason: 'revoke',
+    correlation: correlationOf(change),
+    body: JSON.stringify(notice),
+    basis: '[]',
+  })
+}
+
+/** Everything about the person goes from a partner's shelf. */
+export function takeContentOff(change: Change, partner: string): void {
+  const shelf = partnerShelf(partner)
+  for (const row of onShelf(change, shelf))
+    if (row.type !== 'Task' && row.type !== 'ServiceRequest') change.takeOff(shelf, `${row.type}/${row.id}`)
+}
+
+/** A handover that no longer holds content stays with its partner as ids and states only, so that it can still be answered. */
+export function stripTasks(change: Change, partner: string, live: readonly Task[]): void {
+  const shelf = partnerShelf(partner)
+  for (const task of handoversOf(change, partner)) {
+    if (!change.situation.told.has(`${shelf} Task/${task.id}`) || live.some(({ id }) => id === task.id)) continue
+    change.put(shelf, bare(partnersView(task)), '[]')
+    const request = requestOnRecord(change, task)
+    if (request) change.put(shelf, bareRequest(request), '[]')
+  }
+}
+
+const bareRequest = ({ id, subject, identifier, status, category }: ServiceRequest): ServiceRequest => ({
+  resourceType: 'ServiceRequest',
+  id: id as string,
+  ...(identifier ? { identifier } : {}),
+  status: status === 'active' ? 'revoked' : status,
+  intent: 'plan',
+  ...(category ? { category } : {}),
+  subject,
+})
+
+const onShelf = (change: Change, shelf: string): Stored[] => [...change.situation.told.values()].filter((row) => row.shelf === shelf)
+
+/** Every handover of the record that this partner owns. */
+export const handoversOf = (change: Change, partner: string): Task[] =>
+  [...change.situation.record.values()].flatMap(({ body }) =>
+    body?.resourceType === 'Task' && handoverKey(body) && ownerOf(body) === partner ? [body] : [],
+  )
+
+const requestOnRecord = (change: Change, task: Task): ServiceRequest | undefined =>
+  change.situation.record.get(task.focus?.reference as string)?.body as ServiceRequest | undefined
+
+/** One correlation for everything about a case: its referral. */
+function correlationOf(change: Change): string {
+  for (const { body } of change.situation.record.values()) {
+    if (body?.resourceType === 'ServiceRequest' && !isHandoverRequest(body)) return body.id as string
+  }
+  return change.situation.patient
+}
