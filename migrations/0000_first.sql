@@ -124,7 +124,7 @@ CREATE TABLE `resource` (
 );
 --> statement-breakpoint
 CREATE INDEX `resource_by_patient` ON `resource` (`patient`,`shelf`);--> statement-breakpoint
-CREATE INDEX `resource_by_time` ON `resource` (`shelf`,`type`,`last_updated`,`id`);--> statement-breakpoint
+CREATE INDEX `resource_by_time` ON `resource` (`shelf`,`type`,`last_updated`,`id`) WHERE "resource"."body" is not null;--> statement-breakpoint
 CREATE TABLE `resource_version` (
 	`shelf` text NOT NULL,
 	`type` text NOT NULL,
@@ -145,9 +145,9 @@ CREATE TABLE `search` (
 	`upto` text,
 	`id` text NOT NULL,
 	PRIMARY KEY(`shelf`, `type`, `param`, `value`, `id`)
-) WITHOUT ROWID;
+);
 --> statement-breakpoint
-CREATE INDEX `search_by_resource` ON `search` (`shelf`,`type`,`id`,`param`,`value`);--> statement-breakpoint
+CREATE INDEX `search_by_resource` ON `search` (`id`);--> statement-breakpoint
 CREATE TABLE `timer` (
 	`patient` text NOT NULL,
 	`about` text NOT NULL,

@@ -6,6 +6,8 @@
  * @see hl7.org/fhir/R4/searchparameter-registry.html; names and meanings are those of R4 unless marked
  */
 import type { Resource } from '@medplum/fhirtypes'
+import { nhsNumberValid } from '../domain/nhs-number.ts'
+import { nhsNumber } from './systems.ts'
 
 export type ParameterKind = 'token' | 'string' | 'reference' | 'date' | 'uri'
 
@@ -15,6 +17,8 @@ export type SearchParameter = {
   paths: readonly string[]
   /** References only: the types they may lead to. Anything else found there is not indexed. */
   targets?: readonly string[]
+  /** Tokens only: the element is a FHIR `code` or truth value, which never has a system. */
+  plain?: true
   /** Has no rows of its own: it is this other parameter, narrowed to `targets`. */
   as?: string
 }
@@ -24,14 +28,21 @@ export type IndexRow = { param: string; value: string; upto?: string }
 
 /** Every row this resource is found by. */
 export function indexRows(resource: Resource): IndexRow[] {
+  const searched = matchable(resource)
   const rows: IndexRow[] = []
   for (const { name, parameter, walks } of walksOf(resource.resourceType)) {
     if (parameter.as) continue
     for (const walk of walks) {
-      for (const found of follow(resource, walk, 0, [])) rowsOf[parameter.kind](name, found, parameter, rows)
+      for (const found of follow(searched, walk, 0, [])) rowsOf[parameter.kind](name, found, parameter, rows)
     }
   }
   return rows
+}
+
+/** A number that can not be anybody's is never matched: it could only find the wrong person (CONTRACT.md 4). */
+function matchable(resource: Resource): Resource {
+  if (resource.resourceType !== 'Patient' || !resource.identifier) return resource
+  return { ...resource, identifier: resource.identifier.filter(({ system, value }) => system !== nhsNumber || nhsNumberValid(value ?? '')) }
 }
 
 /** The references a parameter finds in a resource: ['Patient/12']. */
@@ -85,6 +96,8 @@ export const beginning = '0000-01-01T00:00:00.000Z'
 export const eternity = '9999-12-31T23:59:59.999Z'
 
 const token = (...paths: string[]): SearchParameter => ({ kind: 'token', paths })
+/** Elements of type code or boolean. */
+const code = (...paths: string[]): SearchParameter => ({ kind: 'token', paths, plain: true })
 const string = (...paths: string[]): SearchParameter => ({ kind: 'string', paths })
 const date = (...paths: string[]): SearchParameter => ({ kind: 'date', paths })
 const uri = (...paths: string[]): SearchParameter => ({ kind: 'uri', paths })
@@ -94,12 +107,12 @@ const patient = ['Patient']
 const actors = ['Practitioner', 'PractitionerRole', 'Organization', 'CareTeam', 'HealthcareService', 'Patient', 'RelatedPerson', 'Device']
 const anything: readonly string[] = []
 const identifier = token('identifier')
-const status = token('status')
+const status = code('status')
 /** `patient` and the like: another parameter, of one type only. */
 const narrowed = (as: string, target: string, ...paths: string[]): SearchParameter => ({ kind: 'reference', paths, targets: [target], as })
 /** Most resources: who it is about. `patient` finds only people. */
 const about = (path: string) => ({ patient: narrowed('subject', 'Patient', path), subject: reference(['Patient', 'Group'], path) })
-const telecom = { phone: token('telecom[system=phone].value'), email: token('telecom[system=email].value') }
+const telecom = { phone: code('telecom[system=phone].value'), email: code('telecom[system=email].value') }
 
 /** For every type. `_id` and `_lastUpdated` are columns of the shelf, not rows. */
 const common: Readonly<Record<string, SearchParameter>> = { _tag: token('meta.tag') }
@@ -112,8 +125,8 @@ export const searchParameters: Readonly<Record<string, Readonly<Record<string, S
     family: string('name.family'),
     given: string('name.given'),
     birthdate: date('birthDate'),
-    gender: token('gender'),
-    active: token('active'),
+    gender: code('gender'),
+    active: code('active'),
     ...telecom,
     'address-postalcode': string('address.postalCode'),
     'death-date': date('deceasedDateTime'),
@@ -124,10 +137,10 @@ export const searchParameters: Readonly<Record<string, Readonly<Record<string, S
     identifier,
     ...about('subject'),
     status,
-    intent: token('intent'),
+    intent: code('intent'),
     category: token('category'),
     code: token('code'),
-    priority: token('priority'),
+    priority: code('priority'),
     authored: date('authoredOn'),
     occurrence: date('occurrenceDateTime', 'occurrencePeriod', 'occurrenceTiming'),
     requester: reference(actors, 'requester'),
@@ -141,7 +154,7 @@ export const searchParameters: Readonly<Record<string, Readonly<Record<string, S
     identifier,
     ...about('subject'),
     status,
-    intent: token('intent'),
+    intent: code('intent'),
     category: token('category'),
     date: date('period'),
     'care-team': reference(['CareTeam'], 'careTeam'),
@@ -161,8 +174,8 @@ export const searchParameters: Readonly<Record<string, Readonly<Record<string, S
     subject: reference(anything, 'for'),
     status,
     'business-status': token('businessStatus'),
-    intent: token('intent'),
-    priority: token('priority'),
+    intent: code('intent'),
+    priority: code('priority'),
     code: token('code'),
     owner: reference(actors, 'owner'),
     requester: reference(actors, 'requester'),
@@ -244,9 +257,9 @@ export const searchParameters: Readonly<Record<string, Readonly<Record<string, S
     code: token('code', 'reaction.substance'),
     'clinical-status': token('clinicalStatus'),
     'verification-status': token('verificationStatus'),
-    type: token('type'),
-    category: token('category'),
-    criticality: token('criticality'),
+    type: code('type'),
+    category: code('category'),
+    criticality: code('criticality'),
     date: date('recordedDate'),
   },
   CareTeam: {
@@ -263,7 +276,7 @@ export const searchParameters: Readonly<Record<string, Readonly<Record<string, S
     name: string('name'),
     family: string('name.family'),
     given: string('name.given'),
-    active: token('active'),
+    active: code('active'),
     ...telecom,
   },
   PractitionerRole: {
@@ -273,7 +286,7 @@ export const searchParameters: Readonly<Record<string, Readonly<Record<string, S
     service: reference(['HealthcareService'], 'healthcareService'),
     role: token('code'),
     specialty: token('specialty'),
-    active: token('active'),
+    active: code('active'),
     ...telecom,
   },
   RelatedPerson: {
@@ -281,21 +294,21 @@ export const searchParameters: Readonly<Record<string, Readonly<Record<string, S
     patient: reference(patient, 'patient'),
     name: string('name'),
     relationship: token('relationship'),
-    active: token('active'),
+    active: code('active'),
     ...telecom,
   },
   Organization: {
     identifier,
     name: string('name', 'alias'),
     type: token('type'),
-    active: token('active'),
+    active: code('active'),
     partof: reference(['Organization'], 'partOf'),
     'address-postalcode': string('address.postalCode'),
   },
   HealthcareService: {
     identifier,
     name: string('name'),
-    active: token('active'),
+    active: code('active'),
     organization: reference(['Organization'], 'providedBy'),
     location: reference(['Location'], 'location'),
     'service-category': token('category'),
@@ -337,7 +350,7 @@ export const searchParameters: Readonly<Record<string, Readonly<Record<string, S
   Goal: {
     identifier,
     ...about('subject'),
-    'lifecycle-status': token('lifecycleStatus'),
+    'lifecycle-status': code('lifecycleStatus'),
     'achievement-status': token('achievementStatus'),
     category: token('category'),
     'start-date': date('startDate'),
@@ -392,15 +405,15 @@ export const searchParameters: Readonly<Record<string, Readonly<Record<string, S
     date: date('recorded'),
     type: token('type'),
     subtype: token('subtype'),
-    action: token('action'),
-    outcome: token('outcome'),
+    action: code('action'),
+    outcome: code('outcome'),
   },
   Subscription: {
     status,
     criteria: string('criteria'),
     url: uri('channel.endpoint'),
-    type: token('channel.type'),
-    contact: token('contact.value'),
+    type: code('channel.type'),
+    contact: code('contact.value'),
   },
 }
 

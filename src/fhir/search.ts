@@ -208,7 +208,7 @@ function chainOf(type: string, from: string, to: string, values: string[], bases
 
 /** The test of one parameter's values; undefined: no such modifier for this kind. */
 function testOf(
-  { kind, targets, as }: SearchParameter,
+  { kind, targets, as, plain }: SearchParameter,
   called: string,
   modifier: string | undefined,
   values: string[],
@@ -220,7 +220,7 @@ function testOf(
   switch (`${kind}:${modifier ?? ''}`) {
     case 'token:':
     case 'token:not':
-      for (const each of values) tokenTest(test, each)
+      for (const each of values) tokenTest(test, each, plain)
       return modifier ? { ...test, not: true } : test
     case 'string:':
       return { ...test, prefixes: values.map((each) => folded(each, name)) }
@@ -246,9 +246,9 @@ function testOf(
 }
 
 /** `code`, `system|code`, `|code`, `system|`. */
-function tokenTest(test: ValueTest, text: string): void {
+function tokenTest(test: ValueTest, text: string, plain?: true): void {
   const bar = /(?<!\\)\|/.exec(text)?.index
-  if (bar === undefined) test.prefixes.push(tokenValue(unescaped(text)))
+  if (bar === undefined) (plain ? test.exact : test.prefixes).push(tokenValue(unescaped(text)))
   else {
     const system = unescaped(text.slice(0, bar))
     const code = unescaped(text.slice(bar + 1))

@@ -125,9 +125,19 @@ export const voidOwedOf = (task: string, at: string, note: string): Statement =>
 export const park = (id: string, note: string): Statement =>
   mustChange('due', statement(`update owed set state = 'parked', note = ? where id = ? and state = 'due'`, note, id))
 
-/** A person says: send it after all. Attempts are kept, so the next has a new number; not parked: `Conflict('parked')`. */
+/**
+ * A person says: send it after all, and answers for a repeat. Attempts are kept, so the next has a new number; the time it may be
+ * tried for begins again. Not parked: `Conflict('parked')`.
+ */
 export const resend = (id: string, at: string): Statement =>
-  mustChange('parked', statement(`update owed set state = 'due', due_at = ?, note = null where id = ? and state = 'parked'`, at, id))
+  mustChange(
+    'parked',
+    statement(
+      `update owed set state = 'due', due_at = ?, note = null, unanswered = 0, first_tried_at = null where id = ? and state = 'parked'`,
+      at,
+      id,
+    ),
+  )
 
 /** For each partner with something to send, when the next of it falls due. One index step a partner, however much is owed. */
 export const nextByPartner = (database: Database): Promise<{ partner: string; at: string }[]> => database.query(statement(nextOf))

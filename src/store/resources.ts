@@ -200,7 +200,7 @@ const keepVersion = ({ shelf, type, id }: Stored, version: number): Statement =>
   )
 
 const dropRows = ({ shelf, type, id }: { shelf: string; type: string; id: string }): Statement =>
-  statement('delete from search where shelf = ? and type = ? and id = ?', shelf, type, id)
+  statement('delete from search indexed by search_by_resource where shelf = ? and type = ? and id = ?', shelf, type, id)
 
 /** One statement however many rows: D1 allows a hundred parameters. */
 function writeRows({ shelf, type, id, body }: Stored): Statement[] {

@@ -33,8 +33,11 @@ export async function searchShelf(database: Database, shelf: string, query: Sear
   if (query.count === 0) return { matches: [], included: [], ...counted }
 
   const page = pageOf(query)
+  // Bodies are read for the page only: finding and sorting goes over the index.
   const stored = await readStored(database, {
-    sql: `select ${columns} from ${plan.from} where ${[...plan.where, ...page.where].join(' and ')} order by ${page.order} limit ?`,
+    sql: `select ${columns} from resource r where r.rowid in
+        (select r.rowid from ${plan.from} where ${[...plan.where, ...page.where].join(' and ')} order by ${page.order} limit ?)
+      order by ${page.order}`,
     params: [...plan.params, ...page.params, query.count + 1],
   })
   const matches = stored.slice(0, query.count)
@@ -104,38 +107,44 @@ function holds(shelf: string, type: string, condition: Condition): Fragment {
       return any(condition.tests.map((test) => dateTest(test, 'r.last_updated', 'r.last_updated')))
     case 'missing':
       return {
-        sql: `${condition.missing ? 'not ' : ''}exists (select 1 from search s where s.shelf = ? and s.type = ? and s.id = r.id and s.param = ?)`,
+        sql: `${condition.missing ? 'not ' : ''}exists (select 1 from search s indexed by search_by_resource where s.shelf = ? and s.type = ? and s.id = r.id and s.param = ?)`,
         params: [shelf, type, condition.param],
       }
     default: {
-      const rows = rowsWhere(shelf, type, condition)
+      const rows = rowsWhere(shelf, type, condition, 'r.id')
       const not = condition.kind !== 'chain' && condition.not ? 'not ' : ''
-      return { sql: `${not}exists (select 1 from ${rows.sql} and s.id = r.id)`, params: rows.params }
+      return { sql: `${not}exists (select 1 from ${rows.sql})`, params: rows.params }
     }
   }
 }
 
 type Chain = Extract<Condition, { kind: 'chain' }>
 
-/** The rows of the index that fulfil a condition. */
-function rowsWhere(shelf: string, type: string, condition: ValueTest | DateTest | Chain): Fragment {
-  const test =
-    condition.kind === 'chain'
-      ? chainTest(shelf, condition)
-      : condition.kind === 'date'
-        ? any(condition.tests.map(rowTest))
-        : valueTest(condition)
+/** The rows of the index that fulfil a condition; with `of`, those of one resource. */
+function rowsWhere(shelf: string, type: string, condition: ValueTest | DateTest | Chain, of?: 'r.id'): Fragment {
+  const test = testOf(shelf, condition)
+  // One resource's row is looked up by its whole key where the value is known, otherwise among the resource's few rows.
+  const known = condition.kind === 'value' && condition.exact.length > 0 && condition.exact.length === parts(condition)
+  const index = of && !known ? 'search_by_resource' : 'sqlite_autoindex_search_1'
   return {
-    sql: `search s where s.shelf = ? and s.type = ? and s.param = ? and ${test.sql}`,
+    sql: `search s indexed by ${index} where s.shelf = ? and s.type = ? and s.param = ? and ${test.sql}${of ? ` and s.id = ${of}` : ''}`,
     params: [shelf, type, condition.param, ...test.params],
   }
 }
 
+const parts = ({ exact, prefixes, endings, contains }: ValueTest): number =>
+  exact.length + prefixes.length + endings.length + contains.length
+
+function testOf(shelf: string, condition: ValueTest | DateTest | Chain): Fragment {
+  if (condition.kind === 'chain') return chainTest(shelf, condition)
+  return condition.kind === 'date' ? any(condition.tests.map(rowTest)) : valueTest(condition)
+}
+
 function chainTest(shelf: string, { targets, on }: Chain): Fragment {
-  const inner = on.kind === 'date' ? any(on.tests.map(rowTest)) : valueTest(on)
+  const inner = testOf(shelf, on)
   const isTarget = targets.length === 1 ? 's.type = ?' : 's.type in (select value from json_each(?))'
   return {
-    sql: `s.value in (select s.type || '/' || s.id from search s where s.shelf = ? and ${isTarget} and s.param = ? and ${inner.sql})`,
+    sql: `s.value in (select s.type || '/' || s.id from search s indexed by sqlite_autoindex_search_1 where s.shelf = ? and ${isTarget} and s.param = ? and ${inner.sql})`,
     params: [shelf, targets.length === 1 ? targets[0]! : JSON.stringify(targets), on.param, ...inner.params],
   }
 }
@@ -195,7 +204,7 @@ function pageOf({ type, sort: { by, down }, after }: SearchQuery): { order: stri
   }
   // What has no such date comes last, whichever way. The name is one of the table's, checked when the search was read.
   const date = (id: string) =>
-    `coalesce((select ${down ? 'max' : 'min'}(d.value) from search d where d.shelf = r.shelf and d.type = r.type and d.id = ${id} and d.param = '${sortable(type, by)}'), '${down ? '' : '~'}')`
+    `coalesce((select ${down ? 'max' : 'min'}(d.value) from search d indexed by search_by_resource where d.shelf = r.shelf and d.type = r.type and d.id = ${id} and d.param = '${sortable(type, by)}'), '${down ? '' : '~'}')`
   return {
     order: `${date('r.id')} ${way}, r.id ${way}`,
     where: after ? [`(${date('r.id')}, r.id) ${beyond} (${date('?')}, ?)`] : [],

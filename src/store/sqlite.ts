@@ -32,7 +32,7 @@ export function openSqlite(file: string): SqliteDatabase {
   sqlite.pragma('synchronous = FULL')
   sqlite.pragma('foreign_keys = ON')
   sqlite.pragma('cache_size = -65536')
-  sqlite.pragma('mmap_size = 1073741824')
+  sqlite.pragma('wal_autocheckpoint = 4000')
   sqlite.pragma('temp_store = MEMORY')
 
   const prepared = new Map<string, Sqlite.Statement<unknown[]>>()

@@ -1,6 +1,6 @@
 import { applyD1Migrations, env } from 'cloudflare:test'
-import { statement } from '../../src/store/database.ts'
 import { openD1 } from '../../src/store/d1.ts'
+import { statement } from '../../src/store/database.ts'
 import { searchContract } from './search-contract.ts'
 import { storeContract } from './store-contract.ts'
 
@@ -9,8 +9,8 @@ async function open() {
   await applyD1Migrations(env.DB, env.MIGRATIONS)
   const database = openD1(env.DB)
   const tables = await database.query<{ name: string }>(
-    statement(`select name from sqlite_master where type = 'table' and name not like '%\\_%' escape '\\' and name <> 'guard'
-      union all select name from sqlite_master where name in ('resource_version', 'work_item', 'message_taken', 'assertion_used')`),
+    statement(`select name from sqlite_master where type = 'table' and name not in ('guard', 'd1_migrations')
+      and name not like 'sqlite\\_%' escape '\\' and name not like '\\_cf\\_%' escape '\\'`),
   )
   await database.atomically(tables.map(({ name }) => statement(`delete from "${name}"`)))
   return database

@@ -45,7 +45,14 @@ const resources: object[] = [
     period: { start: '2026-03-10', end: '2026-03-20' },
     activity: [{ detail: { status: 'scheduled', performer: [{ reference: 'Organization/gp' }] } }],
   },
-  { resourceType: 'CarePlan', id: 'cp2', status: 'active', intent: 'plan', subject: { reference: 'Patient/p2' }, period: { start: '2026-03-15' } },
+  {
+    resourceType: 'CarePlan',
+    id: 'cp2',
+    status: 'active',
+    intent: 'plan',
+    subject: { reference: 'Patient/p2' },
+    period: { start: '2026-03-15' },
+  },
   { resourceType: 'CarePlan', id: 'cp3', status: 'draft', intent: 'plan', subject: { reference: 'Patient/p1' } },
   task('t1', 'p1', 'requested', { code: { coding: [{ system: 'http://x', code: 'fulfill' }] }, authoredOn: '2026-03-02T09:00:00Z' }),
   task('t2', 'p1', 'completed', { code: { coding: [{ code: 'fulfill' }] }, authoredOn: '2026-03-01' }),
@@ -169,23 +176,26 @@ export function searchContract(name: string, open: () => Promise<Database>): voi
       expect((await search('Task?_total=accurate')).total).toBe(1)
     })
 
-    test.each(['_lastUpdated', '-_lastUpdated', '_id', '-_id', 'authored-on', '-authored-on'])('pages by %s without a gap or a repeat', async (sort) => {
-      await put(
-        shelf,
-        Array.from({ length: 7 }, (_, n) => task(`more-${n}`, 'p3', 'draft', n % 3 ? { authoredOn: `2026-04-0${(n % 4) + 1}` } : {})),
-      )
-      const whole = await ids(`Task?_sort=${sort}`)
-      const seen: string[] = []
-      let page: string | undefined = ''
-      while (page !== undefined) {
-        const found = await search(`Task?_sort=${sort}&_count=3${page ? `&_page=${page}` : ''}`)
-        expect(found.matches.length).toBeLessThanOrEqual(3)
-        seen.push(...found.matches.map(({ id }) => id))
-        page = found.next
-      }
-      expect(seen).toEqual(whole)
-      expect(seen).toHaveLength(10)
-    })
+    test.each(['_lastUpdated', '-_lastUpdated', '_id', '-_id', 'authored-on', '-authored-on'])(
+      'pages by %s without a gap or a repeat',
+      async (sort) => {
+        await put(
+          shelf,
+          Array.from({ length: 7 }, (_, n) => task(`more-${n}`, 'p3', 'draft', n % 3 ? { authoredOn: `2026-04-0${(n % 4) + 1}` } : {})),
+        )
+        const whole = await ids(`Task?_sort=${sort}`)
+        const seen: string[] = []
+        let page: string | undefined = ''
+        while (page !== undefined) {
+          const found = await search(`Task?_sort=${sort}&_count=3${page ? `&_page=${page}` : ''}`)
+          expect(found.matches.length).toBeLessThanOrEqual(3)
+          seen.push(...found.matches.map(({ id }) => id))
+          page = found.next
+        }
+        expect(seen).toEqual(whole)
+        expect(seen).toHaveLength(10)
+      },
+    )
 
     test('counts all there is when asked, or when it fits on the page', async () => {
       expect((await search('Task')).total).toBe(3)
@@ -207,7 +217,9 @@ export function searchContract(name: string, open: () => Promise<Database>): voi
     test('with a value that most resources have walks the shelf, and finds the same', async () => {
       await put(
         shelf,
-        Array.from({ length: 600 }, (_, n) => task(`many-${String(n).padStart(3, '0')}`, 'p3', n % 2 ? 'received' : 'draft', { priority: 'urgent' })),
+        Array.from({ length: 600 }, (_, n) =>
+          task(`many-${String(n).padStart(3, '0')}`, 'p3', n % 2 ? 'received' : 'draft', { priority: 'urgent' }),
+        ),
       )
       const found = await search('Task?priority=urgent&intent=order&_count=3&_sort=_id')
       expect(found.matches.map(({ id }) => id)).toEqual(['many-000', 'many-001', 'many-002'])

@@ -10,8 +10,8 @@ import { findReceived, keepReceived, messageTakenAt, purgeReceived, takeMessage 
 import {
   attemptsOf,
   claim,
-  nextDue,
   type NewOwed,
+  nextDue,
   type Owed,
   owe,
   owedById,
@@ -109,10 +109,14 @@ export function storeContract(name: string, open: () => Promise<Database>): void
 
     test('keeps apart more guarded statements than anyone needs', async () => {
       await write(newPerson('a', 'ne'))
-      const good = Array.from({ length: 15 }, (_, n) => mustChange(`good ${n}`, statement('update person set service = ? where id = ?', `${n}`, 'a')))
+      const good = Array.from({ length: 15 }, (_, n) =>
+        mustChange(`good ${n}`, statement('update person set service = ? where id = ?', `${n}`, 'a')),
+      )
       await write(...good)
       expect((await personOf(database, 'a'))?.service).toBe('14')
-      await expect(write(...good, mustChange('last', statement('delete from person where id = ?', 'nobody')))).rejects.toMatchObject({ what: 'last' })
+      await expect(write(...good, mustChange('last', statement('delete from person where id = ?', 'nobody')))).rejects.toMatchObject({
+        what: 'last',
+      })
     })
 
     test('that is wrong SQL fails as what it is, not as a conflict', async () => {
@@ -149,15 +153,17 @@ export function storeContract(name: string, open: () => Promise<Database>): void
       await write(...createResource(condition('c1', 1)))
       await write(...updateResource(condition('c1', 2), 1))
       await expect(write(...updateResource(condition('c1', 3), 1))).rejects.toMatchObject({ what: 'version' })
-      expect(await searchRows('service:ne', 'c1')).toContainEqual({ value: 'c2' })
-      expect(await searchRows('service:ne', 'c1')).not.toContainEqual({ value: 'c1' })
-      expect(await searchRows('service:ne', 'c1')).not.toContainEqual({ value: 'c3' })
+      expect(await searchRows('service:ne', 'c1')).toContainEqual({ value: 'c2|http://snomed.info/sct' })
+      expect(await searchRows('service:ne', 'c1')).not.toContainEqual({ value: 'c1|http://snomed.info/sct' })
+      expect(await searchRows('service:ne', 'c1')).not.toContainEqual({ value: 'c3|http://snomed.info/sct' })
     })
 
     test('can not be created twice on a shelf, but stand on several', async () => {
       await write(...createResource(condition('c1', 1)))
       await write(...createResource(condition('c1', 1, { shelf: 'partner:gp' })))
-      await expect(write(...createResource(condition('c1', 1)))).rejects.toMatchObject({ what: 'resource.shelf, resource.type, resource.id' })
+      await expect(write(...createResource(condition('c1', 1)))).rejects.toMatchObject({
+        what: 'resource.shelf, resource.type, resource.id',
+      })
     })
 
     test('once deleted leave a version that says so, are found by nothing, and can come back', async () => {
@@ -229,9 +235,13 @@ export function storeContract(name: string, open: () => Promise<Database>): void
       const [first] = await take(0)
       const [second] = await take(1)
       expect([first?.unanswered, second?.unanswered, second?.attempts]).toEqual([false, true, 2])
-      await expect(write(...settle({ id: '1', attempt: 1, at: at(1), outcome: 'accepted', receipt: 'r' }))).rejects.toMatchObject({ what: 'lease' })
+      await expect(write(...settle({ id: '1', attempt: 1, at: at(1), outcome: 'accepted', receipt: 'r' }))).rejects.toMatchObject({
+        what: 'lease',
+      })
       await write(...settle({ id: '1', attempt: 2, at: at(1), outcome: 'accepted', receipt: 'r' }))
-      await expect(write(...settle({ id: '1', attempt: 2, at: at(1), outcome: 'accepted', receipt: 'r' }))).rejects.toMatchObject({ what: 'lease' })
+      await expect(write(...settle({ id: '1', attempt: 2, at: at(1), outcome: 'accepted', receipt: 'r' }))).rejects.toMatchObject({
+        what: 'lease',
+      })
     })
 
     test('parks for a person, and sends again with the next attempt number', async () => {
@@ -245,7 +255,7 @@ export function storeContract(name: string, open: () => Promise<Database>): void
       await write(resend('1', at(9)))
       expect(await nextDue(database)).toBe(at(9))
       const [again] = await take(9)
-      expect(again).toMatchObject({ id: '1', attempts: 2, unanswered: true, firstTriedAt: at(0) })
+      expect(again).toMatchObject({ id: '1', attempts: 2, unanswered: false, firstTriedAt: at(9) })
       await expect(write(park('1', 'why'))).rejects.toMatchObject({ what: 'due' })
       await write(park('2', 'why'))
       expect((await owedOfTask(database, 't')).map(({ state }) => state)).toEqual(['sending', 'parked'])
@@ -263,7 +273,11 @@ export function storeContract(name: string, open: () => Promise<Database>): void
 
     test('knows which partners have something to claim, and when the next falls due', async () => {
       expect(await nextDue(database)).toBeUndefined()
-      await write(owe(message('1', { dueAt: at(7) })), owe(message('2', { partner: 'other', dueAt: at(4) })), owe(message('3', { partner: 'zz', dueAt: at(9) })))
+      await write(
+        owe(message('1', { dueAt: at(7) })),
+        owe(message('2', { partner: 'other', dueAt: at(4) })),
+        owe(message('3', { partner: 'zz', dueAt: at(9) })),
+      )
       expect(await partnersDue(database, at(7))).toEqual(['gp', 'other'])
       expect(await nextDue(database)).toBe(at(4))
       await take(4, 10, 'other')
@@ -282,43 +296,49 @@ export function storeContract(name: string, open: () => Promise<Database>): void
       })
       let round = 0
       await fc.assert(
-        fc.asyncProperty(fc.array(fc.constantFrom('t', 'u', 'v'), { minLength: 1, maxLength: 6 }), fc.array(step, { minLength: 1, maxLength: 12 }), async (tasks, steps) => {
-          const here = `round-${round++}`
-          await write(...tasks.map((task, n) => owe(message(`${here}-${n}`, { partner: here, task: `${here}-${task}` }))))
-          const leases = new Map<string, { until: string; attempt: number; task: string }>()
-          const order = new Map<string, number>()
-          let second = 0
-          for (const { claims, both, limit, passes, ends } of steps) {
-            const now = at(0, second)
-            if (claims) {
-              const taken = await Promise.all(Array.from({ length: both ? 2 : 1 }, () => claim(database, here, now, at(0, second + 30), limit)))
-              for (const each of taken.flat()) {
-                expect(leases.get(each.id)?.until ?? '', 'a lease that still runs').not.toSatisfy((until: string) => until > now)
-                for (const [id, { until, task }] of leases) if (id !== each.id && task === each.task) expect(until <= now).toBe(true)
-                expect(order.get(each.task) ?? 0, 'out of order').toBeLessThanOrEqual(each.seq)
-                order.set(each.task, each.seq)
-                leases.set(each.id, { until: at(0, second + 30), attempt: each.attempts, task: each.task })
-              }
-            } else {
-              const [held] = leases
-              if (held && ends !== 'silent') {
-                const [id, { attempt }] = held
-                const end = { id, attempt, at: now }
-                await write(
-                  ...settle(
-                    ends === 'accepted'
-                      ? { ...end, outcome: 'accepted', receipt: 'r' }
-                      : ends === 'parked'
-                        ? { ...end, outcome: 'parked', unanswered: false }
-                        : { ...end, outcome: 'unavailable', dueAt: at(0, second + 5), unanswered: true },
-                  ),
+        fc.asyncProperty(
+          fc.array(fc.constantFrom('t', 'u', 'v'), { minLength: 1, maxLength: 6 }),
+          fc.array(step, { minLength: 1, maxLength: 12 }),
+          async (tasks, steps) => {
+            const here = `round-${round++}`
+            await write(...tasks.map((task, n) => owe(message(`${here}-${n}`, { partner: here, task: `${here}-${task}` }))))
+            const leases = new Map<string, { until: string; attempt: number; task: string }>()
+            const order = new Map<string, number>()
+            let second = 0
+            for (const { claims, both, limit, passes, ends } of steps) {
+              const now = at(0, second)
+              if (claims) {
+                const taken = await Promise.all(
+                  Array.from({ length: both ? 2 : 1 }, () => claim(database, here, now, at(0, second + 30), limit)),
                 )
-                leases.delete(id)
+                for (const each of taken.flat()) {
+                  expect(leases.get(each.id)?.until ?? '', 'a lease that still runs').not.toSatisfy((until: string) => until > now)
+                  for (const [id, { until, task }] of leases) if (id !== each.id && task === each.task) expect(until <= now).toBe(true)
+                  expect(order.get(each.task) ?? 0, 'out of order').toBeLessThanOrEqual(each.seq)
+                  order.set(each.task, each.seq)
+                  leases.set(each.id, { until: at(0, second + 30), attempt: each.attempts, task: each.task })
+                }
+              } else {
+                const [held] = leases
+                if (held && ends !== 'silent') {
+                  const [id, { attempt }] = held
+                  const end = { id, attempt, at: now }
+                  await write(
+                    ...settle(
+                      ends === 'accepted'
+                        ? { ...end, outcome: 'accepted', receipt: 'r' }
+                        : ends === 'parked'
+                          ? { ...end, outcome: 'parked', unanswered: false }
+                          : { ...end, outcome: 'unavailable', dueAt: at(0, second + 5), unanswered: true },
+                    ),
+                  )
+                  leases.delete(id)
+                }
               }
+              second += passes
             }
-            second += passes
-          }
-        }),
+          },
+        ),
         { numRuns: 25 },
       )
     })
@@ -338,7 +358,15 @@ export function storeContract(name: string, open: () => Promise<Database>): void
     })
 
     test('one thing is open once for one person, again after it was resolved, and apart for another', async () => {
-      const item = { id: 'w1', service: 'ne', patient: 'p1', about: 'consent', reason: 'unclear', words: 'Consent is unclear.', openedAt: at(0) }
+      const item = {
+        id: 'w1',
+        service: 'ne',
+        patient: 'p1',
+        about: 'consent',
+        reason: 'unclear',
+        words: 'Consent is unclear.',
+        openedAt: at(0),
+      }
       const { patient, ...nobody } = item
       await write(openWorkItem(item), openWorkItem({ ...item, id: 'w2' }), openWorkItem({ ...item, id: 'w3', patient: 'p2' }))
       await write(openWorkItem({ ...nobody, id: 'w4' }), openWorkItem({ ...nobody, id: 'w5' }))

@@ -1,0 +1,190 @@
+import type { Resource } from '@medplum/fhirtypes'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { Refusal } from '../../src/fhir/outcome.ts'
+import { cursorText, parseSearch } from '../../src/fhir/search.ts'
+import { searchBundle } from '../../src/fhir/search-bundle.ts'
+import { fold, indexRows, instantsOf, referencesIn } from '../../src/fhir/search-parameters.ts'
+
+const parse = (type: string, text: string, lenient = false) =>
+  parseSearch(type, new URLSearchParams(text), { lenient, bases: ['https://gate.example/fhir'] })
+const refusal = (type: string, text: string): Refusal => {
+  try {
+    parse(type, text)
+  } catch (error) {
+    if (error instanceof Refusal) return error
+    throw error
+  }
+  throw new Error('it was not refused')
+}
+
+describe('a search that is not understood is refused', () => {
+  test.each([
+    ['Task', 'colour=red'],
+    ['Task', 'status:fuzzy=requested'],
+    ['Task', 'status:not:not=requested'],
+    ['Task', 'owner:Practitioner2=12'],
+    ['Task', 'patient:Group=12'],
+    ['Task', 'status='],
+    ['Task', 'status=a,,b'],
+    ['Task', 'status= '],
+    ['Task', 'patient.colour=red'],
+    ['Task', 'status.identifier=1'],
+    ['Task', 'code:missing=maybe'],
+    ['Task', 'authored-on=yesterday'],
+    ['Task', 'authored-on=ap2026-01-01'],
+    ['Task', 'authored-on=2026-02-30'],
+    ['Task', '_lastUpdated=2026-13'],
+    ['Task', '_count=many'],
+    ['Task', '_count=-1'],
+    ['Task', '_count=5&_count=6'],
+    ['Task', '_sort=status'],
+    ['Task', '_sort=authored-on,_id'],
+    ['Patient', '_sort=birthdate'],
+    ['Task', '_include=*'],
+    ['Task', '_include=Task:status'],
+    ['Task', '_include=CarePlan:patient'],
+    ['Task', '_include:iterate=Task:patient'],
+    ['Task', '_revinclude=Nothing:patient'],
+    ['Task', '_summary=text'],
+    ['Task', '_total=all'],
+    ['Task', '_elements=status;drop'],
+    ['Task', '_format=xml'],
+    ['Task', '_page=nonsense'],
+    ['Task', '_has:Provenance:target:agent=1'],
+    ['Task', 'toString=1'],
+    ['Binary', ''],
+    ['Task', Array.from({ length: 21 }, (_, n) => `code=${n}`).join('&')],
+    ['Task', `code=${Array.from({ length: 51 }, (_, n) => n).join(',')}`],
+  ])('%s?%s', (type, text) => {
+    const { status, issues } = refusal(type, text)
+    expect(status).toBe(400)
+    expect(issues[0]?.text).toMatch(/\.$/)
+  })
+
+  test('by the name of the parameter, never by its value, and only a name that looks like one', () => {
+    expect(refusal('Task', 'colour=scarlet').message).toBe('colour is not supported for Task.')
+    expect(refusal('Task', 'authored-on=scarlet').message).not.toContain('scarlet')
+    expect(refusal('Task', '9990000379=scarlet').message).toBe('A search parameter is not supported for Task.')
+    fc.assert(
+      fc.property(fc.string({ minLength: 1 }), fc.string(), (name, value) => {
+        try {
+          parse('Task', new URLSearchParams([[name, `secret-${value}`]]).toString())
+        } catch (error) {
+          expect(error).toBeInstanceOf(Refusal)
+          expect((error as Refusal).message).not.toContain('secret-')
+        }
+      }),
+    )
+  })
+
+  test('unless the caller is lenient: then it is left out, of the links too', () => {
+    const query = parse('Task', 'colour=red&status=requested', true)
+    expect(query.conditions).toHaveLength(1)
+    expect(query.asked).toEqual([['status', 'requested']])
+    expect(() => parse('Task', 'authored-on=yesterday', true)).toThrow(Refusal)
+  })
+})
+
+describe('what is asked is read', () => {
+  test('commas and bars that are escaped belong to the value', () => {
+    expect(parse('Task', 'code=a\\,b').conditions).toMatchObject([{ prefixes: ['a,b|'] }])
+    expect(parse('Task', 'code=s|a\\|b').conditions).toMatchObject([{ exact: ['a\\|b|s'] }])
+  })
+
+  test('an absolute reference to us is one of ours, another stays what it is', () => {
+    expect(parse('Task', 'patient=https://gate.example/fhir/Patient/12').conditions).toMatchObject([{ exact: ['Patient/12'] }])
+    expect(parse('Task', 'subject=https://else.example/Patient/12').conditions).toMatchObject([
+      { exact: ['https://else.example/Patient/12'] },
+    ])
+  })
+
+  test('a page is never larger than 200', () => {
+    expect(parse('Task', '_count=100000').count).toBe(200)
+  })
+
+  test('a page token comes back as the place it stands for', () => {
+    const cursor = { id: 'a-1', value: '2026-03-02T09:00:00.000Z' }
+    expect(parse('Task', `_page=${cursorText(cursor)}`).after).toEqual(cursor)
+    expect(parse('Task', `_page=${cursorText({ id: 'a-1' })}`).after).toEqual({ id: 'a-1' })
+  })
+})
+
+describe('a date covers', () => {
+  test.each([
+    ['2026', '2026-01-01T00:00:00.000Z', '2026-12-31T23:59:59.999Z'],
+    ['2026-02', '2026-02-01T00:00:00.000Z', '2026-02-28T23:59:59.999Z'],
+    ['2028-02-29', '2028-02-29T00:00:00.000Z', '2028-02-29T23:59:59.999Z'],
+    ['2026-03-02T09:00', '2026-03-02T09:00:00.000Z', '2026-03-02T09:00:59.999Z'],
+    ['2026-03-02T09:00:00+01:00', '2026-03-02T08:00:00.000Z', '2026-03-02T08:00:00.999Z'],
+    ['2026-03-02T09:00:00.1234567Z', '2026-03-02T09:00:00.123Z', '2026-03-02T09:00:00.123Z'],
+    ['9999-12-31', '9999-12-31T00:00:00.000Z', '9999-12-31T23:59:59.999Z'],
+  ])('%s: from %s to %s', (text, from, upto) => {
+    expect(instantsOf(text)).toEqual({ from, upto })
+  })
+
+  test.each(['', '26', '2026-02-29', '2026-04-31', '2026-00', '2026-03-02T25:00:00Z', '02/03/2026'])('%j: nothing', (text) => {
+    expect(instantsOf(text)).toBeUndefined()
+  })
+})
+
+describe('a resource is found by', () => {
+  const rows = (resource: object) => indexRows(resource as Resource).map(({ param, value }) => `${param}=${value}`)
+
+  test('every part of its names, folded, and as written for :exact', () => {
+    const found = rows({ resourceType: 'Patient', name: [{ family: 'Ó  Néill', given: ['Zoë'] }] })
+    expect(found).toContain('family=o neill')
+    expect(found).toContain('family:exact=Ó  Néill')
+    expect(found).toContain('name=zoe')
+    expect(fold('O’Neill')).toBe("o'neill")
+  })
+
+  test('its phone numbers, not its e-mail addresses, as a phone', () => {
+    const telecom = [
+      { system: 'phone', value: '07700 900001' },
+      { system: 'email', value: 'a@example.org' },
+    ]
+    expect(rows({ resourceType: 'Patient', telecom })).toEqual(['phone=07700 900001|', 'email=a@example.org|'])
+  })
+
+  test('its references without version; not by contained ones', () => {
+    const resource = {
+      resourceType: 'Task',
+      for: { reference: 'Patient/1/_history/3' },
+      owner: { reference: '#me' },
+      basedOn: [{ reference: 'ServiceRequest/2' }],
+    }
+    expect(rows(resource)).toEqual(['subject=Patient/1', 'based-on=ServiceRequest/2'])
+    expect(referencesIn(resource as Resource, 'patient')).toEqual(['Patient/1'])
+  })
+
+  test('periods with an open end', () => {
+    expect(indexRows({ resourceType: 'CarePlan', period: { start: '2026-03-01' } } as Resource)).toEqual([
+      { param: 'date', value: '2026-03-01T00:00:00.000Z', upto: '9999-12-31T23:59:59.999Z' },
+    ])
+  })
+
+  test('nothing, when there is nothing', () => {
+    expect(rows({ resourceType: 'Task' })).toEqual([])
+  })
+})
+
+test('a page is a searchset Bundle: what matched, what came along, and where it goes on', () => {
+  const query = parse('Task', '_count=1&status=requested')
+  const task = { resourceType: 'Task', id: 't1', status: 'requested', intent: 'order' } as const
+  const bundle = searchBundle(
+    'https://gate.example',
+    query,
+    { matches: [task], included: [{ resourceType: 'Patient', id: 'p1' }], next: 'abc' },
+    '2026-03-02T09:00:00.000Z',
+  )
+  expect(bundle.link).toEqual([
+    { relation: 'self', url: 'https://gate.example/fhir/Task?_count=1&status=requested' },
+    { relation: 'next', url: 'https://gate.example/fhir/Task?_count=1&status=requested&_page=abc' },
+  ])
+  expect(bundle.entry?.map(({ fullUrl, search }) => [fullUrl, search?.mode])).toEqual([
+    ['https://gate.example/fhir/Task/t1', 'match'],
+    ['https://gate.example/fhir/Patient/p1', 'include'],
+  ])
+  expect(bundle).not.toHaveProperty('total')
+})
