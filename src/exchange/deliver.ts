@@ -14,6 +14,7 @@ import type { Partner } from '../domain/directory.ts'
 import type { Disclosure } from '../mapping.ts'
 import { recordAudit } from '../store/audit.ts'
 import { Conflict, type Statement } from '../store/database.ts'
+import { laneAnswered, laneFailed, laneOf, roomIn } from '../store/lanes.ts'
 import { claim, type Owed, partnersDue, settle } from '../store/owed.ts'
 import { consentsOf, readResource, type Stored, updateResource } from '../store/resources.ts'
 import { openWorkItem } from '../store/work-items.ts'
@@ -23,7 +24,7 @@ import { serviceShelf } from './situation.ts'
 import { inState, stateOf } from './task.ts'
 
 /** Messages in hand for one partner at a time. */
-const lane = 4
+const inHand = 4
 /** An attempt that takes longer than this has no answer. */
 const attemptMs = 30_000
 /** Long enough for an attempt and writing down how it went. */
@@ -68,7 +69,8 @@ export function startDelivering(exchange: Exchange): Deliverer {
       again.delete(partner)
       const now = exchange.now()
       const leaseUntil = new Date(now.getTime() + leaseMs).toISOString()
-      const taken = stopped ? [] : await claim(exchange.database, partner, now.toISOString(), leaseUntil, lane - hands.size)
+      const room = stopped ? 0 : roomIn(await laneOf(exchange.database, partner), now.toISOString(), inHand) - hands.size
+      const taken = room > 0 ? await claim(exchange.database, partner, now.toISOString(), leaseUntil, room) : []
       for (const message of taken) {
         const hand: Promise<void> = attempt(exchange, message).finally(() => hands.delete(hand))
         hands.add(hand)
@@ -143,6 +145,10 @@ async function outcomeOf(exchange: Exchange, message: Owed, partner: Partner | u
   }
   const delivery = await send(exchange, message, partner)
   const after = exchange.now()
+  const lane =
+    delivery.outcome === 'unavailable'
+      ? laneFailed(partner.id, await laneOf(exchange.database, partner.id), after)
+      : laneAnswered(partner.id)
   if (delivery.outcome === 'accepted') {
     const { receipt } = delivery
     const told = recordAudit([
@@ -161,20 +167,24 @@ async function outcomeOf(exchange: Exchange, message: Owed, partner: Partner | u
     return {
       outcome: 'delivered',
       delivered: true,
-      statements: [...settle({ id, attempt: number, at: after.toISOString(), outcome: 'accepted', receipt }), told],
+      statements: [...settle({ id, attempt: number, at: after.toISOString(), outcome: 'accepted', receipt }), lane, told],
     }
   }
-  if (delivery.outcome === 'rejected') return parked(exchange, message, `the partner rejected it: ${delivery.issues.join(', ')}`, false)
+  if (delivery.outcome === 'rejected')
+    return parked(exchange, message, `the partner rejected it: ${delivery.issues.join(', ')}`, false, lane)
   const { reason, unanswered, retryAfterSeconds } = delivery
   if (unanswered && !partner.deduplicates)
-    return parked(exchange, message, `${reason}; this partner can not tell a repeat from a second message`, true)
+    return parked(exchange, message, `${reason}; this partner can not tell a repeat from a second message`, true, lane)
   const since = message.firstTriedAt ? new Date(message.firstTriedAt).getTime() : after.getTime()
-  if (after.getTime() - since >= giveUpMs) return parked(exchange, message, `${reason}; tried for 72 hours`, unanswered)
+  if (after.getTime() - since >= giveUpMs) return parked(exchange, message, `${reason}; tried for 72 hours`, unanswered, lane)
   const dueAt = new Date(after.getTime() + Math.max(backoffMs(number), (retryAfterSeconds ?? 0) * 1000)).toISOString()
   return {
     outcome: 'unavailable',
     note: reason,
-    statements: settle({ id, attempt: number, at: after.toISOString(), outcome: 'unavailable', dueAt, unanswered, note: reason }),
+    statements: [
+      ...settle({ id, attempt: number, at: after.toISOString(), outcome: 'unavailable', dueAt, unanswered, note: reason }),
+      lane,
+    ],
   }
 }
 
@@ -226,13 +236,14 @@ async function send(exchange: Exchange, message: Owed, partner: Partner): Promis
 }
 
 /** It waits for a person, who sees why and can send it again. */
-function parked(exchange: Exchange, message: Owed, why: string, unanswered: boolean): End {
+function parked(exchange: Exchange, message: Owed, why: string, unanswered: boolean, ...more: Statement[]): End {
   const at = exchange.now().toISOString()
   const name = exchange.directory().partners.get(message.partner)?.name ?? message.partner
   return {
     outcome: 'parked',
     note: why,
     statements: [
+      ...more,
       ...settle({ id: message.id, attempt: message.attempts, at, outcome: 'parked', unanswered, note: why }),
       openWorkItem({
         id: newId(),

@@ -91,7 +91,7 @@ export const settle = (end: Settlement): Statement[] => [
     'lease',
     statement(
       `update owed set state = ?, due_at = coalesce(?, due_at), settled_at = ?, receipt = coalesce(?, receipt), note = ?,
-         unanswered = max(unanswered, ?), lease_until = null
+         unanswered = max(unanswered, ?), attempts = attempts - ?, lease_until = null
        where id = ? and state = 'sending' and attempts = ?`,
       stateAfter[end.outcome],
       end.outcome === 'unavailable' ? end.dueAt : null,
@@ -99,6 +99,8 @@ export const settle = (end: Settlement): Statement[] => [
       end.outcome === 'accepted' ? end.receipt : null,
       end.note ?? null,
       'unanswered' in end && end.unanswered ? 1 : 0,
+      // Nothing left in this attempt: what was never sent does not count as possibly arrived.
+      end.outcome === 'void' ? 1 : 0,
       end.id,
       end.attempt,
     ),
@@ -139,7 +141,7 @@ export const resend = (id: string, at: string): Statement =>
     ),
   )
 
-/** For each partner with something to send, when the next of it falls due. One index step a partner, however much is owed. */
+/** For each partner with something to send whose lane is not paused, when the next of it may go. One index step a partner, however much is owed. */
 export const nextByPartner = (database: Database): Promise<{ partner: string; at: string }[]> => database.query(statement(nextOf))
 
 /** Partners with something to claim now. */
@@ -204,7 +206,8 @@ const nextOf = `with recursive
       from waiting
     union all
     select partner, lease_until from owed where state = 'sending')
-  select partner, min(at) as at from times where at is not null group by partner`
+  select t.partner, max(min(t.at), coalesce(l.shut_until, '')) as at from times t left join lane l on l.partner = t.partner
+    where t.at is not null and l.paused_at is null group by t.partner`
 
 type Row = { [K in keyof Required<Omit<Owed, 'unanswered'>>]: Required<Owed>[K] | null } & { unanswered: number }
 

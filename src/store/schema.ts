@@ -115,6 +115,18 @@ export const owed = sqliteTable(
   ],
 )
 
+/** How a partner's lane stands; no row: open, and never failed. */
+export const lane = sqliteTable('lane', {
+  partner: text().primaryKey(),
+  /** Attempts in a row that got no answer. */
+  failures: integer().notNull().default(0),
+  /** Nothing is sent before this instant: too many attempts in a row failed. */
+  shutUntil: text('shut_until'),
+  /** Nothing is sent at all: a person paused it. */
+  pausedAt: text('paused_at'),
+  note: text(),
+})
+
 /** Every attempt at a delivery and how it ended. */
 export const attempt = sqliteTable(
   'attempt',
