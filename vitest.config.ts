@@ -1,11 +1,11 @@
 /**
- * Two projects: everything on Node, and the store's contract once more on D1 in workerd.
+ * Two projects: everything on Node; and in workerd the store's contract once more, on D1, and the journey through the Worker.
  */
 import { fileURLToPath } from 'node:url'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
-const onD1 = 'test/contracts/d1.test.ts'
+const onWorkers = ['test/contracts/d1.test.ts', 'test/journeys/worker.test.ts']
 
 export default defineConfig({
   test: {
@@ -14,7 +14,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts', 'adapters/**/*.test.ts', 'src/**/*.test.ts'],
-          exclude: [onD1, 'node_modules/**'],
+          exclude: [...onWorkers, 'node_modules/**'],
           testTimeout: 20_000,
         },
       },
@@ -22,10 +22,19 @@ export default defineConfig({
         plugins: [
           cloudflareTest(async () => ({
             wrangler: { configPath: './wrangler.toml' },
-            miniflare: { bindings: { MIGRATIONS: await readD1Migrations(fileURLToPath(new URL('./migrations', import.meta.url))) } },
+            miniflare: {
+              bindings: {
+                MIGRATIONS: await readD1Migrations(fileURLToPath(new URL('./migrations', import.meta.url))),
+                HOST: '127.0.0.1',
+                PUBLIC_URL: 'http://127.0.0.1:8080',
+                MASTER_KEY: Buffer.alloc(32, 9).toString('base64'),
+                CLOCK: 'manual:2026-04-02T08:00:00Z',
+                LOG_LEVEL: 'error',
+              },
+            },
           })),
         ],
-        test: { name: 'd1', include: [onD1], testTimeout: 30_000 },
+        test: { name: 'workers', include: onWorkers, testTimeout: 30_000 },
       },
     ],
   },

@@ -1,0 +1,234 @@
+/**
+ * The journey through the Worker, in workerd over D1: real tokens, partners that are fakes of `fetch`.
+ */
+import { applyD1Migrations, env } from 'cloudflare:test'
+import { exports } from 'cloudflare:workers'
+import type { Bundle, Task } from '@medplum/fhirtypes'
+import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { adapters } from '../../adapters/index.ts'
+import { readDirectory } from '../../src/access/directory-file.ts'
+import { channels } from '../../src/channels/index.ts'
+import { ours } from '../../src/fhir/systems.ts'
+import { openD1 } from '../../src/store/d1.ts'
+import { statement } from '../../src/store/database.ts'
+import { applyDirectory } from '../../src/store/directory.ts'
+import worker from '../../src/worker.ts'
+import { caseBundle, consentOf, partners, usual, words, wordsIn } from '../fixtures/case-bundle.ts'
+
+const publicUrl = 'http://127.0.0.1:8080'
+const database = openD1(env.DB)
+const keys = new Map<string, CryptoKey>()
+const tokens = new Map<string, string>()
+const received: { to: string; key: string; text: string }[] = []
+const down = new Set<string>()
+const soon = { timeout: 10_000 }
+const sentTo = (partner: string) => received.filter(({ to }) => to === partner)
+
+beforeAll(async () => {
+  await applyD1Migrations(env.DB, env.MIGRATIONS)
+  await applyDirectory(database, await aDirectory(), new Date())
+  vi.spyOn(globalThis, 'fetch').mockImplementation(async (url, init) => {
+    const to = new URL(String(url)).hostname.replace('.test', '')
+    if (down.has(to)) return new Response(null, { status: 503 })
+    received.push({ to, key: new Headers(init?.headers).get('x-request-id') as string, text: String(init?.body) })
+    return new Response(null, { status: 202 })
+  })
+})
+beforeEach(() => {
+  received.length = 0
+  down.clear()
+})
+afterAll(() => vi.restoreAllMocks())
+
+describe('before anything is set up', () => {
+  const ask = async (some: Record<string, string>) => {
+    const answer = await worker.fetch(new Request(`${publicUrl}/health`), { DB: env.DB, ...some }, { waitUntil: () => undefined })
+    return { status: answer.status, reasons: ((await answer.json()) as { reasons: string[] }).reasons.map((one) => one.split(' ')[0]) }
+  }
+
+  test('it answers 503 and names every setting at fault', async () => {
+    expect(await ask({ RATE_LIMIT: 'many' })).toEqual({ status: 503, reasons: ['MASTER_KEY', 'RATE_LIMIT', 'PUBLIC_URL'] })
+  })
+
+  test('a manual clock is refused anywhere but in wrangler dev', async () => {
+    const rest = { MASTER_KEY: btoa('k'.repeat(32)), PUBLIC_URL: publicUrl }
+    expect(await ask({ ...rest, CLOCK: 'manual:2026-04-02T08:00:00Z' })).toEqual({ status: 503, reasons: ['CLOCK'] })
+  })
+})
+
+describe('through the Worker', () => {
+  test('a case is taken in, told to four partners as agreed, pulled, answered, and forgotten by whom consent is withdrawn from', async () => {
+    const kept = await call<Bundle>('case-system', 'POST', '/fhir', caseBundle({ releaseDate: '2026-04-20' }))
+    expect(kept.status).toBe(200)
+    const patient = placeOf(kept.body, 'Patient')
+    await vi.waitUntil(() => new Set(received.map(({ to }) => to)).size === 3, soon)
+
+    const told = (partner: string) =>
+      wordsIn(
+        sentTo(partner)
+          .map(({ text }) => text)
+          .join(),
+      )
+    expect(told(partners.practice)).toEqual(expect.arrayContaining(['identity', 'medication', 'mentalHealth']))
+    expect(told(partners.practice)).not.toEqual(expect.arrayContaining(['substance']))
+    expect(told(partners.probation)).toEqual(expect.arrayContaining(['identity', 'adjustments']))
+    expect(wordsIn(sentTo(partners.probation)[0]?.text as string, ['substance', 'mentalHealth', 'medication', 'offence'])).toEqual([])
+    expect(received.flatMap(({ text }) => wordsIn(text, ['unlabelled']))).toEqual([])
+    expect(told(partners.enhanced)).toEqual(expect.arrayContaining(['risk', 'substance']))
+    expect(received).toHaveLength(3)
+    await vi.waitUntil(async () => (await standings()).every(([, standing]) => standing === 'requested delivered'), soon)
+    expect(new Map(await standings()).size).toBe(4)
+
+    const plans = await call<Bundle>(partners.recovery, 'GET', '/fhir/CarePlan?status=active&_include=CarePlan:patient')
+    const needs = await call<Bundle>(partners.recovery, 'GET', '/fhir/Condition')
+    expect(plans.body.entry?.map(({ resource }) => resource?.resourceType).sort()).toEqual(['CarePlan', 'Patient'])
+    expect(wordsIn(plans.text + needs.text)).toEqual(expect.arrayContaining(['identity', 'substance']))
+    expect(wordsIn(plans.text + needs.text, ['sexualHealth', 'offence', 'unlabelled'])).toEqual([])
+
+    const [task] = await find<Task>(partners.recovery, 'Task')
+    const say = (status: string, businessStatus?: string) =>
+      call<Task>(partners.recovery, 'PATCH', `/fhir/Task/${task?.id}`, [
+        { op: 'replace', path: '/status', value: status },
+        ...(businessStatus
+          ? [{ op: 'add', path: '/businessStatus', value: { coding: [{ system: ours('handover-status'), code: businessStatus }] } }]
+          : []),
+      ])
+    expect((await say('completed', 'engaged')).status).toBe(422)
+    expect((await say('accepted')).status).toBe(200)
+    expect((await say('in-progress')).status).toBe(200)
+    expect((await say('completed', 'engaged')).status).toBe(200)
+    expect(new Map(await standings()).get(partners.recovery)).toBe('completed engaged')
+
+    const before = received.length
+    const { probation: _, ...agreed } = usual
+    const id = placeOf(kept.body, 'Consent').replace('Consent/', '')
+    expect((await find(partners.probation, 'Patient')).length).toBe(1)
+    const withdrawn = consentOf({ patient, agreed, id, at: '2026-04-02T08:05:00Z' })
+    expect((await call('case-system', 'PUT', `/fhir/Consent/${id}`, withdrawn)).status).toBe(200)
+    expect(await find(partners.probation, 'Patient')).toEqual([])
+    await vi.waitUntil(() => received.length > before, soon)
+    expect(received.slice(before).map(({ to }) => to)).toEqual([partners.probation])
+    expect(received.at(-1)?.text).toContain('"revoked"')
+    expect(wordsIn(received.at(-1)?.text as string)).toEqual([])
+  })
+
+  test('a message that did not arrive is sent again by the cron, under its key', async () => {
+    down.add(partners.enhanced)
+    const second = caseBundle({ plan: ['enhanced'], tag: 'two', nhsNumber: '9990000743', noms: 'B2468CD' })
+    expect((await call('case-system', 'POST', '/fhir', second)).status).toBe(200)
+    await vi.waitUntil(async () => (await owed()).some(({ state, attempts }) => state === 'due' && attempts === 1), soon)
+
+    down.clear()
+    await database.atomically([statement(`update owed set due_at = '2026-04-02T08:00:00.000Z' where state = 'due'`)])
+    await exports.default.scheduled({ cron: '* * * * *' })
+    const [last] = (await owed()).slice(-1)
+    expect(last).toMatchObject({ state: 'delivered', attempts: 2 })
+    expect(received.map(({ to, key }) => [to, key])).toEqual([[partners.enhanced, last?.id]])
+  })
+
+  test('a turn of the clock sends what falls due on the way, before it answers', async () => {
+    const third = caseBundle({ plan: ['practice'], releaseDate: '2026-05-15', tag: 'three', nhsNumber: '9990001111', noms: 'B3579CD' })
+    expect((await call('case-system', 'POST', '/fhir', third)).status).toBe(200)
+    expect(received).toEqual([])
+    const turned = await exports.default.fetch(`${publicUrl}/clock`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ to: '2026-05-01T08:00:00Z' }),
+    })
+    expect(turned.status).toBe(200)
+    expect(sentTo(partners.practice).filter(({ text }) => text.includes(`${words.identity}three`))).toHaveLength(1)
+  })
+})
+
+/** The four partners of the case, of whom the recovery service is sent nothing and pulls; and a key for every client. */
+async function aDirectory() {
+  const key = async (id: string) => {
+    const pair = await generateKeyPair('ES384')
+    keys.set(id, pair.privateKey)
+    return { keys: [{ ...(await exportJWK(pair.publicKey)), kid: id }] }
+  }
+  const kinds = {
+    practice: 'gp-registration',
+    recovery: 'substance-misuse',
+    probation: 'probation',
+    enhanced: 'enhanced-reconnect',
+  } as const
+  const clients = Object.values(partners).map(async (id) => ({
+    id,
+    role: 'partner',
+    partner: id,
+    jwks: await key(id),
+    scope: 'system/*.rs system/Task.rus',
+  }))
+  const said = {
+    services: [{ id: 'tees-valley', name: 'RECONNECT Tees Valley', prisons: ['HHI'], enhanced: true }],
+    partners: Object.entries(partners).map(([name, id]) => ({
+      id,
+      kind: kinds[name as keyof typeof kinds],
+      name: `Partner ${name}`,
+      channel: name === 'recovery' ? { name: 'pull' } : { name: 'fhir-message', url: `https://${id}.test/fhir` },
+      deduplicates: true,
+    })),
+    clients: [
+      { id: 'case-system', role: 'service', service: 'tees-valley', jwks: await key('case-system'), scope: 'system/*.cruds' },
+      ...(await Promise.all(clients)),
+    ],
+  }
+  const read = readDirectory(JSON.stringify(said), { adapters, channels, secrets: { env: {}, readText: () => '' } })
+  if ('faults' in read) throw new Error(read.faults.join('\n'))
+  return read.directory
+}
+
+async function tokenOf(client: string): Promise<string> {
+  const known = tokens.get(client)
+  if (known) return known
+  const assertion = await new SignJWT()
+    .setProtectedHeader({ alg: 'ES384', kid: client })
+    .setIssuer(client)
+    .setSubject(client)
+    .setAudience(`${publicUrl}/oauth/token`)
+    .setJti(crypto.randomUUID())
+    .setExpirationTime('4 minutes')
+    .sign(keys.get(client) as CryptoKey)
+  const answer = await exports.default.fetch(`${publicUrl}/oauth/token`, {
+    method: 'POST',
+    body: new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: assertion,
+    }),
+  })
+  const { access_token: token } = (await answer.json()) as { access_token: string }
+  tokens.set(client, token)
+  return token
+}
+
+async function call<Body>(client: string, method: string, path: string, body?: unknown) {
+  const answer = await exports.default.fetch(`${publicUrl}${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${await tokenOf(client)}`,
+      'content-type': method === 'PATCH' ? 'application/json-patch+json' : 'application/fhir+json',
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  const text = await answer.text()
+  return { status: answer.status, text, body: JSON.parse(text) as Body }
+}
+
+const find = async <T>(client: string, path: string): Promise<T[]> =>
+  ((await call<Bundle>(client, 'GET', `/fhir/${path}`)).body.entry ?? []).map(({ resource }) => resource as T)
+
+/** Each handover's owner, and where it stands as the service sees it. */
+const standings = async () =>
+  (await find<Task>('case-system', 'Task')).map(
+    ({ owner, status, businessStatus }) =>
+      [owner?.reference?.replace('Organization/', ''), `${status} ${businessStatus?.coding?.[0]?.code}`] as const,
+  )
+
+const placeOf = (response: Bundle, type: string): string =>
+  response.entry?.flatMap((one) => one.response?.location?.match(new RegExp(`${type}/[^/]+`))?.[0] ?? [])[0] as string
+
+const owed = () =>
+  database.query<{ id: string; state: string; attempts: number }>(statement('select id, state, attempts from owed order by seq'))
