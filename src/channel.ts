@@ -16,13 +16,16 @@ export type Parcel = {
   to: { id: string; name: string; ods?: string }
 }
 
-export type Context<S> = { settings: S; fetch: typeof globalThis.fetch; signal: AbortSignal }
+/** `fetch`, told what the directory allows this partner: an address that is not public, a way without encryption. */
+export type Fetch = (input: RequestInfo | URL, init?: RequestInit & { allowPrivate?: boolean; allowHttp?: boolean }) => Promise<Response>
+
+export type Context<S> = { settings: S; fetch: Fetch; signal: AbortSignal }
 
 export type Delivery =
   /** Theirs now; their reference. */
   | { outcome: 'accepted'; receipt: string }
-  /** Repeating would not help: a person looks. Issues are codes and short texts, never their reply in full. */
-  | { outcome: 'rejected'; issues: string[] }
+  /** Repeating would not help: a person looks. Issues are codes and short texts, never their reply in full. `unsent`: it was us, not they. */
+  | { outcome: 'rejected'; issues: string[]; unsent?: true }
   /** The outbox tries again. `unanswered`: the partner may have it all the same. */
   | { outcome: 'unavailable'; reason: string; unanswered: boolean; retryAfterSeconds?: number }
 

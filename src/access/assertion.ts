@@ -97,9 +97,13 @@ function whatIsWrong(error: unknown): string {
     return `${error.claim} is missing or wrong${error.claim === 'aud' ? ': it must be the token URL' : ''}.`
   if (error instanceof errors.JOSEAlgNotAllowed) return 'The assertion must be signed with RS384 or ES384.'
   if (error instanceof errors.JWKSMultipleMatchingKeys) return 'Several keys fit: name one with kid.'
-  if (error instanceof errors.JWKSTimeout) return 'The key set of this client could not be fetched.'
+  if (error instanceof errors.JWKSTimeout || isOfNetwork(error)) return 'The key set of this client could not be fetched.'
   return unverified
 }
+
+/** A key set behind an address we may not ask, or that does not answer. */
+const isOfNetwork = (error: unknown) =>
+  error instanceof Error && !(error instanceof errors.JOSEError) && typeof (error as { code?: unknown }).code === 'string'
 
 const keySets = new WeakMap<Client, JWTVerifyGetKey>()
 

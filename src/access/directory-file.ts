@@ -4,6 +4,7 @@
 import * as z from 'zod'
 import type { Adapter } from '../adapter.ts'
 import type { Channel } from '../channel.ts'
+import { type Allowed, urlFault } from '../channels/address.ts'
 import { readScope } from './scopes.ts'
 import { type Secrets, withSecrets } from './secrets.ts'
 
@@ -35,10 +36,8 @@ const jwk = z
   .looseObject({ kty: z.enum(['EC', 'RSA'], 'must be EC or RSA.') })
   .refine((key) => !('d' in key), 'must be a public key; this one is private.')
 const jwks = z.looseObject({ keys: z.array(jwk) })
-const jwksUrl = z.string().refine((text) => {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  return url && (url.protocol === 'https:' || (url.protocol === 'http:' && /^(localhost|127\..*|\[::1\])$/.test(url.hostname)))
-}, 'must be an https URL.')
+/** Where it may lead is judged below: that depends on where this gateway is. */
+const jwksUrl = z.string()
 const scope = z
   .string()
   .refine(
@@ -95,6 +94,8 @@ export type Surroundings = {
   adapters: ReadonlyMap<string, Adapter>
   channels: ReadonlyMap<string, Channel>
   secrets: Secrets
+  /** What a URL may lead to besides public addresses over https; absent: nothing. */
+  reach?: Allowed
   /** Services and partners applied earlier, which a client may name without the file repeating them. */
   known?: { services: { has(id: string): boolean }; partners: { has(id: string): boolean } }
 }
@@ -161,6 +162,10 @@ function crossFaults({ services, partners, clients, staff, ids }: Lists, around:
     ...partners.flatMap((one, i) => (one ? partnerFaults(one, `$.partners[${i}]`, around) : [])),
     ...clients.flatMap((one, i) => (strangeService(one?.service) ? [`$.clients[${i}].service names no service of this directory.`] : [])),
     ...clients.flatMap((one, i) => (strangePartner(one?.partner) ? [`$.clients[${i}].partner names no partner of this directory.`] : [])),
+    ...clients.flatMap((one, i) => {
+      const fault = one?.jwksUrl === undefined || one.retired ? undefined : urlFault(one.jwksUrl, around.reach ?? {})
+      return fault ? [`$.clients[${i}].jwksUrl ${fault}`] : []
+    }),
     ...staff.flatMap((one, i) => (strangeService(one?.service) ? [`$.staff[${i}].service names no service of this directory.`] : [])),
   ]
 }
@@ -181,7 +186,14 @@ function partnerFaults(one: DirectoryFile['partners'][number], path: string, aro
   if (one.retired) return []
   const { value, faults } = withSecrets(one.channel, around.secrets, `${path}.channel`)
   if (faults.length > 0) return faults
-  return channelFaults(channel, value, `${path}.channel`)
+  return [...channelFaults(channel, value, `${path}.channel`), ...addressFaults(value, `${path}.channel`, around.reach)]
+}
+
+/** Of any channel that has a `url`. A name is looked up when something is sent: until then it may come to lead elsewhere. */
+function addressFaults({ url, allowPrivate, allowHttp }: Record<string, unknown>, path: string, reach: Allowed = {}): string[] {
+  if (typeof url !== 'string' || !URL.canParse(url)) return []
+  const fault = urlFault(url, { ...reach, private: allowPrivate === true, http: allowHttp === true })
+  return fault ? [`${path}.url ${fault}${fault.endsWith('does not allow.') ? ' Where it is right: allowPrivate, allowHttp.' : ''}`] : []
 }
 
 function channelFaults(channel: Channel, settings: Record<string, unknown>, path: string): string[] {

@@ -6,6 +6,7 @@
 import { z } from 'zod'
 import { type Context, type Delivery, defineChannel, type Parcel } from '../channel.ts'
 import { BASE, odsCode } from '../fhir/systems.ts'
+import { NotAllowed } from './checked.ts'
 
 const settings = z.strictObject({
   name: z.literal('fhir-message'),
@@ -13,6 +14,10 @@ const settings = z.strictObject({
   url: z.url({ protocol: /^https?$/ }),
   /** How the partner is known to a broker in between, where that is not its ODS code. */
   target: z.strictObject({ system: z.string().min(1), value: z.string().min(1) }).optional(),
+  /** The partner lives on a private network: `url` may lead to a private address. */
+  allowPrivate: z.boolean().optional(),
+  /** `url` may be plain http: what is told can be read on the way. */
+  allowHttp: z.boolean().optional(),
   /** Bearer token, where the partner asks for one. A secret. */
   token: z.string().min(1).optional(),
 })
@@ -29,8 +34,11 @@ async function send(parcel: Parcel, { settings, fetch, signal }: Context<Setting
       body: parcel.body,
       redirect: 'manual',
       signal,
+      ...(settings.allowPrivate ? { allowPrivate: true } : {}),
+      ...(settings.allowHttp ? { allowHttp: true } : {}),
     })
   } catch (error) {
+    if (error instanceof NotAllowed) return { outcome: 'rejected', issues: [error.message], unsent: true }
     const reason = causeOf(error)
     return { outcome: 'unavailable', reason, unanswered: !neverArrived.has(reason) }
   }
@@ -82,6 +90,7 @@ const neverArrived: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
   'EHOSTUNREACH',
   'ENETUNREACH',
+  'CONNECT_TIMEOUT',
   'UND_ERR_CONNECT_TIMEOUT',
   'CERT_HAS_EXPIRED',
   'DEPTH_ZERO_SELF_SIGNED_CERT',

@@ -8,6 +8,21 @@ import { Temporal } from 'temporal-polyfill'
 import { bankHolidays } from './bank-holidays.ts'
 
 const zone = 'Europe/London'
+
+/** Most recent answers, kept: the same few dates are asked about for every person, and London time is dear to work out. */
+function kept<Key, Value>(answer: (key: Key) => Value): (key: Key) => Value {
+  const answers = new Map<Key, Value>()
+  return (key) => {
+    const known = answers.get(key)
+    if (known !== undefined) return known
+    const fresh = answer(key)
+    if (answers.size >= mostKept) answers.clear()
+    answers.set(key, fresh)
+    return fresh
+  }
+}
+const mostKept = 2_000
+
 const date = (iso: string): Temporal.PlainDate => Temporal.PlainDate.from(iso, { overflow: 'reject' })
 
 export type Windows = {
@@ -33,8 +48,16 @@ export function windows(release: string): Windows {
 }
 
 /** The calendar date in London at an instant. */
-export const today = (now: Date): string =>
-  Temporal.Instant.fromEpochMilliseconds(now.getTime()).toZonedDateTimeISO(zone).toPlainDate().toString()
+export const today = (now: Date): string => dayOfHour(Math.floor(now.getTime() / hourMs))
+
+const hourMs = 3_600_000
+/** London has been whole hours away from UTC since 1847, so no day begins within an hour. */
+const dayOfHour = kept((hour: number): string =>
+  Temporal.Instant.fromEpochMilliseconds(hour * hourMs)
+    .toZonedDateTimeISO(zone)
+    .toPlainDate()
+    .toString(),
+)
 
 export const addDays = (from: string, days: number): string => date(from).add({ days }).toString()
 
@@ -43,9 +66,11 @@ export const daysBetween = (from: string, to: string): number => date(from).unti
 
 /** When the day begins in London (the clocks change), and which day it is after `days` more. */
 export function startOfDay(from: string, days = 0): { date: string; instant: string } {
-  const day = date(from).add({ days })
-  return { date: day.toString(), instant: instant(day.toZonedDateTime(zone).toInstant()) }
+  const day = days === 0 ? from : addDays(from, days)
+  return { date: day, instant: beginning(day) }
 }
+
+const beginning = kept((day: string): string => instant(date(day).toZonedDateTime(zone).toInstant()))
 
 /** The instant at which the day is over: the first of the next. */
 export const endOfDay = (day: string): string => startOfDay(day, 1).instant
@@ -84,8 +109,11 @@ export function ageOn(born: string, day: string): number {
 }
 
 /** The days a FHIR date or dateTime can mean, first and last: '1990-05' is the whole of May. Undefined: it is no date. */
-export function daysOf(fhir: string | undefined): { first: string; last: string } | undefined {
-  if (!fhir) return undefined
+export const daysOf = (fhir: string | undefined): Days | undefined => (fhir ? daysWritten(fhir) : undefined)
+
+type Days = { first: string; last: string }
+
+const daysWritten = kept((fhir: string): Days | undefined => {
   try {
     if (fhir.includes('T')) {
       const day = today(new Date(Temporal.Instant.from(fhir).epochMilliseconds))
@@ -98,7 +126,7 @@ export function daysOf(fhir: string | undefined): { first: string; last: string 
   } catch {
     return undefined
   }
-}
+})
 
 /** The one calendar date in London a FHIR date or dateTime means; undefined when it means more than one day, or none. */
 export function londonDate(fhir: string | undefined): string | undefined {
@@ -107,12 +135,16 @@ export function londonDate(fhir: string | undefined): string | undefined {
 }
 
 /** The stretch of time a FHIR date or dateTime can mean, in milliseconds, `until` not included. An instant is a stretch of nought. */
-export function stretchOf(fhir: string | undefined): { from: number; until: number } | undefined {
+export const stretchOf = (fhir: string | undefined): Stretch | undefined => (fhir ? stretchWritten(fhir) : undefined)
+
+type Stretch = { from: number; until: number }
+
+const stretchWritten = kept((fhir: string): Stretch | undefined => {
   const days = daysOf(fhir)
-  if (!fhir || !days) return undefined
+  if (!days) return undefined
   if (fhir.includes('T')) {
     const at = Temporal.Instant.from(fhir).epochMilliseconds
     return { from: at, until: at }
   }
   return { from: Date.parse(startOfDay(days.first).instant), until: Date.parse(endOfDay(days.last)) }
-}
+})

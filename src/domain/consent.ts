@@ -66,11 +66,10 @@ export function decide(asked: {
   const denies = provisions.filter((each) => each.type !== 'permit' && mayApply(each, asked))
   const permits = provisions.filter((each) => each.type === 'permit' && applies(each, asked))
 
+  const agreed: Verdict = { permitted: true, because: reasonWords({ code: 'agreed', date: consent.dateTime }) }
   const permit = (source: Source): Verdict => {
     const reason = judge(source, denies, permits)
-    return reason
-      ? { permitted: false, because: reasonWords(reason) }
-      : { permitted: true, because: reasonWords({ code: 'agreed', date: consent.dateTime }) }
+    return reason ? { permitted: false, because: reasonWords(reason) } : agreed
   }
   const { permitted, because } = permit({ ref: '', categories: always, confidentiality: 'N' })
   return { permitsAnything: permitted, because, ...known, permit }

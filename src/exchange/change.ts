@@ -67,8 +67,7 @@ export function startChange(situation: Situation, actor: Actor): Change {
     put(on, resource, basis) {
       const ref = `${resource.resourceType}/${resource.id}`
       const current = remember(on, ref)
-      const meaning = meaningOf(resource)
-      if (current?.body && meaningOf(current.body) === meaning && current.basis === basis) return current
+      if (current?.body && current.basis === basis && meaningOf(current.body) === meaningOf(resource)) return current
       const original = before.get(`${on} ${ref}`)
       const version = (original?.version ?? 0) + 1
       const body = { ...resource, meta: { ...resource.meta, versionId: String(version), lastUpdated: at } }

@@ -132,7 +132,7 @@ export async function whoWasTold(exchange: Exchange, request: Request, id: strin
 export type Told = { recipient: string; name: string; at: string; how: string; what: string[]; basis?: string }
 
 /** One line for each time a partner was told something, the oldest first; from the audit. */
-export async function toldAbout(exchange: Exchange, patient: string): Promise<Told[]> {
+export async function toldAbout(exchange: Pick<Exchange, 'database' | 'directory'>, patient: string): Promise<Told[]> {
   const [rows, owed] = await Promise.all([auditOf(exchange.database, patient, 10_000), owedOfPatient(exchange.database, patient)])
   const { partners } = exchange.directory()
   const basis = new Map(

@@ -9,7 +9,7 @@ import { isOpen } from '../domain/handover.ts'
 import { handoverRequest } from '../fhir/messages.ts'
 import type { Change } from './change.ts'
 import type { Considered, Understanding, Wanted } from './consider.ts'
-import { refOf, serviceShelf } from './situation.ts'
+import { referralInError, refOf, type Situation, serviceShelf } from './situation.ts'
 import { handoverKey, inState, newHandover, ownerOf, stateOf } from './task.ts'
 import { handoversOf, stripTasks, takeContentOff, tell, tellToStop } from './tell.ts'
 import { ask, moveTo, waitFor } from './wait.ts'
@@ -25,7 +25,7 @@ export function planPartner(
   tasks: Task[],
 ): void {
   const found = known.case
-  const over = whyOver(known)
+  const over = whyOver(known, change.situation)
   const mayStart = known.missing.length === 0 && !over && found?.referral?.status === 'active' && found.plan?.status === 'active'
   const live: Task[] = []
 
@@ -34,6 +34,9 @@ export function planPartner(
     if (!task) continue
     const settled = settle(change, considered as Considered, wanted, task, mayStart)
     if (settled) live.push(settled)
+    // Taken back just now and still asked for by the plan: it begins again and waits, so that a person sees it.
+    else if (mayStart && isTakenBack(change, task))
+      settle(change, considered as Considered, wanted, begin(change, found as Case, wanted), mayStart)
   }
   const kept = new Set(live.map(({ id }) => id))
   const planned = new Set((over ? [] : (considered?.wanted ?? [])).map((wanted) => keyOf(found as Case, wanted)))
@@ -52,10 +55,11 @@ export function planPartner(
 }
 
 /** Why nothing more is to be told, if so. */
-function whyOver({ case: found }: Understanding): string | undefined {
+function whyOver({ case: found }: Understanding, situation: Situation): string | undefined {
   if (!found) return 'the record was closed'
   if (found.person.died) return 'the person has died'
   if (found.referral && /^(revoked|entered-in-error)$/.test(found.referral.status)) return 'the referral was withdrawn'
+  if (!found.referral && referralInError(situation)) return 'the referral was made in error'
   if (found.plan && /^(revoked|entered-in-error)$/.test(found.plan.status)) return 'the plan was withdrawn'
   return undefined
 }
@@ -70,6 +74,9 @@ function current(tasks: readonly Task[], key: string): Task | undefined {
     same.find((task) => task.status === 'rejected' || task.status === 'failed')
   )
 }
+
+const isTakenBack = ({ situation }: Change, { id }: Task): boolean =>
+  (situation.record.get(`Task/${id}`)?.body as Task | undefined)?.status === 'cancelled'
 
 /** A handover begins as a draft on the service's shelf. */
 function begin(change: Change, found: Case, wanted: Wanted): Task {

@@ -16,6 +16,7 @@ import { moveHandover, type Said } from './answer.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { fingerprintOf, once } from './once.ts'
 import { receiveReferral } from './refer.ts'
+import { isUpdate } from './revoke.ts'
 import { stateOf } from './task.ts'
 
 export async function processMessage(exchange: Exchange, request: Request, body: unknown): Promise<Answer> {
@@ -25,7 +26,8 @@ export async function processMessage(exchange: Exchange, request: Request, body:
     () => fingerprintOf('$process-message', body),
     async (inbox) => {
       const { bundle, header } = messageOf(body)
-      const taken = bundle.id ? [takeMessage(request.caller.client, bundle.id, exchange.now().toISOString())] : []
+      // A message that takes a referral back may keep the Bundle.id of the referral (bars-ukcore.md 5.3).
+      const taken = bundle.id && !isUpdate(bundle) ? [takeMessage(request.caller.client, bundle.id, exchange.now().toISOString())] : []
       try {
         if (header.eventCoding?.code === 'servicerequest-request')
           return await receiveReferral(exchange, request, bundle, (answer) => [...inbox(answer), ...taken])

@@ -9,8 +9,8 @@ import type { Change } from './change.ts'
 import { type Considered, consider, type Understanding } from './consider.ts'
 import { planPartner } from './handovers.ts'
 import { planReferrals } from './referrals.ts'
-import { tasksOf } from './situation.ts'
-import { isHandover, ownerOf } from './task.ts'
+import { referralInError, tasksOf } from './situation.ts'
+import { isHandover, isReferralAnswer, ownerOf } from './task.ts'
 
 export function plan(change: Change): Understanding {
   const { situation } = change
@@ -36,13 +36,13 @@ function partnersToPlan(change: Change, known: Understanding): { partner: string
 function askAboutRecord(change: Change, known: Understanding): void {
   const { situation } = change
   const found = known.case as NonNullable<Understanding['case']>
-  const started = found.plan !== undefined || found.referral !== undefined
-  const ended = found.referral && /^(completed|revoked|entered-in-error)$/.test(found.referral.status)
-  if (started && !ended) {
-    if (known.missing.length) {
-      const words = known.missing.map((one) => one.words).join(' ')
-      change.ask({ about: `case:${situation.patient}`, reason: 'case-incomplete', words: `Nobody is asked for anything yet. ${words}` })
-    }
+  // A referral from outside asks for what it needs by itself, until the service has made a plan.
+  const started = found.plan !== undefined || (found.referral !== undefined && !tasksOf(situation).some(isReferralAnswer))
+  const ended = found.referral ? /^(completed|revoked|entered-in-error)$/.test(found.referral.status) : referralInError(situation)
+  if (ended) return
+  if (started && known.missing.length) {
+    const words = known.missing.map((one) => one.words).join(' ')
+    change.ask({ about: `case:${situation.patient}`, reason: 'case-incomplete', words: `Nobody is asked for anything yet. ${words}` })
   }
   for (const activity of known.strangers) {
     const about = `partner-unknown:${situation.patient}:${activity.key}`
@@ -52,6 +52,7 @@ function askAboutRecord(change: Change, known: Understanding): void {
       words: `The plan gives “${activity.key}” to an organisation that is not in the directory. Name a partner from the directory.`,
     })
   }
+  if (!known.partners.length) return
   for (const list of [found.needs, found.medications, found.allergies, found.flags, found.findings, found.meetings]) {
     for (const fact of list) {
       if (fact.categories.length > 0) continue

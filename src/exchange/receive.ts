@@ -15,7 +15,7 @@ import { recordAudit } from '../store/audit.ts'
 import type { Statement } from '../store/database.ts'
 import { createResource, readResource, type Stored, updateResource } from '../store/resources.ts'
 import { searchShelf } from '../store/search.ts'
-import { commit, isRace } from './amend.ts'
+import { commit, isRace, lookAgain } from './amend.ts'
 import { answerTask } from './answer.ts'
 import type { Change } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
@@ -24,6 +24,7 @@ import { wrongNhsNumbers } from './patient.ts'
 import { aboutNobody, patientOf, rewriteReferences } from './references.ts'
 import { newSituation, resourcesOf, type Situation, serviceShelf, situationOf, workersOf } from './situation.ts'
 import { isHandoverRequest } from './task.ts'
+import { isWorker, lookedAfterBy, lookSoon } from './workers.ts'
 
 export type Interaction = {
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -71,14 +72,18 @@ export async function keep(
   for (let attempt = 1; ; attempt++) {
     const prepared = await prepare(exchange, request, interactions)
     const situations = await peopleOf(exchange, prepared, service.id)
+    const workers = prepared.filter(({ type, isNew, existing }) => isWorker(type) && !isNew && !existing).map(({ ref }) => ref)
+    const people = await lookedAfterBy(exchange, service.id, workers)
     try {
-      return await commit(
+      const done = await commit(
         exchange,
         [...situations.values()],
         { who: request.caller.client, requestId: request.requestId },
         (changes) => apply(exchange, changes, prepared),
-        (done) => [...apart(exchange, request, prepared), ...alongside(done)],
+        (all) => [...apart(exchange, request, prepared), ...lookSoon(service.id, people, exchange.now().toISOString()), ...alongside(all)],
       )
+      for (const patient of people) await lookAgain(exchange, patient)
+      return done
     } catch (error) {
       if (!isRace(error) || attempt === attempts) throw error
       if (interactions.some(({ ifMatch }) => ifMatch)) await prepare(exchange, request, interactions) // says 412 when that is the reason
@@ -136,6 +141,13 @@ async function prepare(exchange: Exchange, request: Request, interactions: reado
     if (one.method === 'PUT' && resource.id !== one.id)
       issues.push({ code: 'invalid', text: 'The id in the resource is not the one in the address.', expression: `${at}.id` })
     issues.push(...wrongNhsNumbers(resource, at))
+    if (resource.resourceType === 'ServiceRequest' && isHandoverRequest(resource)) {
+      issues.push({
+        code: 'business-rule',
+        text: 'This identifier system is for handovers, which follow from the care plan.',
+        expression: `${at}.identifier`,
+      })
+    }
     one.resource = { ...resource, id: one.id as string }
     const patient = patientOf(one.resource)
     if (patient) one.patient = patient

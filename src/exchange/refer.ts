@@ -4,21 +4,23 @@
  * A referrer says what it knows; it does not decide. Its consents and plans are kept as proposals until the service takes them
  * for its own, so nothing a referrer sends can have a partner told anything.
  */
-import type { Bundle, MessageHeader, Reference, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
+import type { Bundle, Identifier, MessageHeader, Reference, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
 import { v7 as newId } from 'uuid'
 import { allowed, type Request } from '../access/caller.ts'
 import type { Service } from '../domain/directory.ts'
 import { refuse } from '../fhir/outcome.ts'
-import { BASE, consentCategoriesBars, ours, sourceOfServiceRequest, taskCode, ukCore } from '../fhir/systems.ts'
+import { BASE, consentCategoriesBars, odsCode, ours, sourceOfServiceRequest, taskCode, ukCore } from '../fhir/systems.ts'
 import type { Statement } from '../store/database.ts'
 import { createResource, type Stored } from '../store/resources.ts'
 import { commit } from './amend.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { markUntraced } from './patient.ts'
 import { type Interaction, keep } from './receive.ts'
-import { patientOf, rewriteReferences } from './references.ts'
+import { aboutNobody, rewriteReferences } from './references.ts'
+import { replyTo } from './reply.ts'
+import { isUpdate, revokeReferral } from './revoke.ts'
 import { newSituation, type Situation, serviceShelf } from './situation.ts'
-import { referralId } from './task.ts'
+import { handoverId, referralId } from './task.ts'
 
 /** Types that describe the message or the sender's directory and are not part of a person's record. */
 const notKept = new Set(['MessageHeader', 'Bundle', 'OperationOutcome', 'Parameters', 'Binary', 'AuditEvent', 'Subscription'])
@@ -31,6 +33,10 @@ export async function receiveReferral(
 ): Promise<Answer> {
   const { caller } = request
   if (caller.role === 'partner' || !allowed(caller, 'ServiceRequest', 'c')) throw refuse(403, 'forbidden', 'This client may not refer.')
+  if (isUpdate(bundle)) {
+    if (caller.role === 'referrer') return revokeReferral(exchange, request, bundle, alongside)
+    throw refuse(400, 'invariant', 'A service changes its own record with PUT, PATCH or a transaction.', 'Bundle.entry[0].resource.reason')
+  }
   if (caller.role === 'service') return ownCase(exchange, request, bundle, alongside)
   const { resources, focus, patient } = contentsOf(bundle)
   const service = serviceFor(exchange, resources, focus)
@@ -51,7 +57,8 @@ export async function receiveReferral(
       for (const told of resources) {
         const resource = asTold(told, focus, caller.referrerType)
         if (resource === undefined) continue
-        if (patientOf(resource) === patient.id) kept.push(change.put(shelf, resource).body as Resource)
+        // A message is about one person: what does not say whom it is about goes with that person too.
+        if (!aboutNobody.has(resource.resourceType)) kept.push(change.put(shelf, resource).body as Resource)
         else {
           const stored: Stored = {
             shelf,
@@ -155,12 +162,17 @@ function asTold(resource: Resource, focus: ServiceRequest, referrerType: string 
     return { ...resource, status: 'proposed' }
   }
   if (resource.resourceType === 'CarePlan' && resource.status === 'active') return { ...resource, status: 'draft' }
+  // Only the exchange itself says what is a handover or an answer of ours.
+  if (resource.resourceType === 'Task' || resource.resourceType === 'ServiceRequest') {
+    const own = resource.identifier?.filter(({ system }) => system !== handoverId && system !== referralId)
+    if (own?.length !== resource.identifier?.length) return asTold({ ...resource, identifier: own as Identifier[] }, focus, referrerType)
+  }
   if (resource.resourceType !== 'ServiceRequest' || resource.id !== focus.id || !referrerType) return resource
   const source = { url: sourceOfServiceRequest, valueCodeableConcept: { coding: [{ system: ours('referrer-type'), code: referrerType }] } }
   return { ...resource, extension: [...(resource.extension ?? []).filter(({ url }) => url !== sourceOfServiceRequest), source] }
 }
 
-/** The service a referral is for: the one it names, the one at the person's prison, or the only one there is. */
+/** The service a referral is for: the one it names or is addressed to, the one at the person's prison, or else the first there is. */
 function serviceFor(exchange: Exchange, resources: readonly Resource[], focus: ServiceRequest): Service {
   const { services } = exchange.directory()
   const named = focus.performer?.map(({ reference }) => services.get(reference?.replace('Organization/', '') ?? '')).find(Boolean)
@@ -173,7 +185,12 @@ function serviceFor(exchange: Exchange, resources: readonly Resource[], focus: S
       : [],
   )
   const local = [...services.values()].find((service) => service.prisons.some((prison) => prisons.includes(prison)))
-  const service = named ?? local ?? services.values().next().value
+  // Organizations of the message, by ODS code: the sender may have written the system's '/Id/' either way (bars-ukcore.md 4.3).
+  const codes = resources.flatMap((one) => (one.resourceType === 'Organization' ? (one.identifier ?? []) : []))
+  const addressed = [...services.values()].find(
+    ({ ods }) => ods && codes.some(({ system, value }) => value === ods && system?.toLowerCase() === odsCode.toLowerCase()),
+  )
+  const service = named ?? addressed ?? local ?? services.values().next().value
   if (!service) throw refuse(503, 'transient', 'No RECONNECT service is set up here.')
   return service
 }
@@ -202,26 +219,3 @@ const answerTask = (from: {
   requester: { identifier: { system: `${BASE}/Id/client`, value: from.client }, display: from.name },
   owner: { reference: `Organization/${from.service.id}`, display: from.service.name },
 })
-
-/** The answer has the id of the message it answers, and everything under the ids it has here (bars-ukcore.md 3.6). */
-function replyTo(bundle: Bundle, kept: readonly Resource[], task?: Task): Bundle {
-  const header = bundle.entry?.[0]?.resource as MessageHeader
-  const focus = kept.find(({ resourceType }) => resourceType === 'ServiceRequest')
-  const resources = [...kept, ...(task ? [task] : [])]
-  return {
-    resourceType: 'Bundle',
-    ...(bundle.id ? { id: bundle.id } : {}),
-    type: 'message',
-    timestamp: task?.lastModified ?? (bundle.timestamp as string),
-    entry: [
-      {
-        fullUrl: `urn:uuid:${newId()}`,
-        resource: {
-          ...header,
-          focus: focus ? [{ reference: `ServiceRequest/${focus.id}` }] : (header.focus as NonNullable<typeof header.focus>),
-        },
-      },
-      ...resources.map((resource) => ({ fullUrl: `urn:uuid:${resource.id}`, resource })),
-    ],
-  }
-}

@@ -92,6 +92,10 @@ export const resourcesOf = (record: ReadonlyMap<string, Stored>): Resource[] =>
 export const ofType = <T extends Resource['resourceType']>(resources: readonly Resource[], type: T) =>
   resources.filter((resource): resource is Extract<Resource, { resourceType: T }> => resource.resourceType === type)
 
+/** The referral itself was a mistake; what was made in error is not read, so the case has none at all. */
+export const referralInError = (situation: Situation): boolean =>
+  ofType(resourcesOf(situation.record), 'ServiceRequest').some(({ status }) => status === 'entered-in-error')
+
 export const consentsOf = (situation: Situation): Consent[] => ofType(resourcesOf(situation.record), 'Consent')
 export const tasksOf = (situation: Situation): Task[] => ofType(resourcesOf(situation.record), 'Task')
 

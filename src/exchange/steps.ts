@@ -4,7 +4,7 @@
 import type { Request } from '../access/caller.ts'
 import { outcome, Refusal, refuse } from '../fhir/outcome.ts'
 import { validate } from '../fhir/validate.ts'
-import type { Steps } from '../http/steps.ts'
+import type { Steps } from './ask.ts'
 import { transact } from './bundle.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { dryRun, whoWasTold, why } from './explain.ts'

@@ -1,19 +1,22 @@
 /**
- * What came in, with its limits (CONTRACT.md 9): 1 MiB, JSON nested at most 64 deep, Bundles of at most 200 entries.
+ * What came in, with its limits (CONTRACT.md 9): 1 MiB, not compressed, JSON nested at most 64 deep and of one meaning only, Bundles
+ * of at most 200 entries.
  */
 import type { HonoRequest } from 'hono'
-import { refuse } from '../fhir/outcome.ts'
+import { Refusal, refuse } from '../fhir/outcome.ts'
 
 const mostBytes = 1024 * 1024
 const deepest = 64
 const mostEntries = 200
 
 /**
- * The body's bytes, read no further than the limit.
+ * The body's bytes, read no further than the limit. Nothing is unpacked: a few kilobytes can hide gigabytes.
  *
- * @throws Refusal 413
+ * @throws Refusal 413, 415 when it is compressed
  */
 export async function bytesOf(request: HonoRequest, most = mostBytes): Promise<Uint8Array> {
+  if (!/^\s*(identity)?\s*$/i.test(request.header('content-encoding') ?? ''))
+    throw new Refusal(415, { code: 'not-supported', text: 'The body must not be compressed.' }, { 'Accept-Encoding': 'identity' })
   const said = request.header('content-length')
   if (said !== undefined && Number(said) > most) throw tooLong(most)
   // A stated length is kept by the server itself; without one, count.
@@ -32,18 +35,28 @@ const tooLong = (most: number) => refuse(413, 'too-long', `The body is larger th
 
 /**
  * @returns the parsed body, or undefined when there is none
- * @throws Refusal 400 (not JSON, nested too deep), 413, 415
+ * @throws Refusal 400 (not JSON, nested too deep, a property named twice, half a character), 413, 415
  */
 export async function jsonOf(request: HonoRequest, types: readonly string[] = jsonTypes): Promise<unknown> {
   const bytes = await bytesOf(request)
   if (bytes.length === 0) return undefined
   mustBeOfType(request, types)
-  if (nestedTooDeep(bytes)) throw refuse(400, 'structure', `The JSON is nested more than ${deepest} deep.`)
+  const colons = colonsOf(bytes)
+  if (colons === undefined) throw refuse(400, 'structure', `The JSON is nested more than ${deepest} deep.`)
+  let text: string
+  let json: unknown
   try {
-    return JSON.parse(utf8.decode(bytes))
+    text = utf8.decode(bytes)
+    json = JSON.parse(text)
   } catch {
     throw refuse(400, 'structure', 'The body is not JSON in UTF-8.')
   }
+  const properties = propertiesIn(json, text.includes('\\u'))
+  if (properties === undefined)
+    throw refuse(400, 'structure', 'The JSON holds half a character (a lone surrogate), or a property that is never data (__proto__).')
+  // Each reader would believe another one of the two.
+  if (properties !== colons) throw refuse(400, 'structure', 'An object of the JSON names a property twice.')
+  return json
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
@@ -58,9 +71,14 @@ export function mustBeOfType(request: HonoRequest, types: readonly string[]) {
   if (!type || !types.includes(type)) throw refuse(415, 'not-supported', `Content-Type must be ${types.join(' or ')}.`)
 }
 
-/** Looked at before parsing, so that depth costs nothing. Brackets inside texts do not count. */
-function nestedTooDeep(bytes: Uint8Array): boolean {
+/**
+ * Looked at before parsing, so that depth costs nothing. Brackets and colons inside texts do not count.
+ *
+ * @returns how many properties are written, each with its colon; undefined when it is nested too deep
+ */
+function colonsOf(bytes: Uint8Array): number | undefined {
   let depth = 0
+  let colons = 0
   let inText = false
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i]
@@ -68,11 +86,40 @@ function nestedTooDeep(bytes: Uint8Array): boolean {
       if (byte === 0x5c) i++
       else if (byte === 0x22) inText = false
     } else if (byte === 0x22) inText = true
+    else if (byte === 0x3a) colons++
     else if (byte === 0x7b || byte === 0x5b) {
-      if (++depth > deepest) return true
+      if (++depth > deepest) return undefined
     } else if (byte === 0x7d || byte === 0x5d) depth--
   }
-  return false
+  return colons
+}
+
+/**
+ * How many properties came of it: fewer than were written when one was written twice.
+ *
+ * @param escaped some text was written with an escape: only then can it hold half a character
+ * @returns undefined when a text or a name can not be kept
+ */
+function propertiesIn(value: unknown, escaped: boolean): number | undefined {
+  if (typeof value === 'string') return !escaped || value.isWellFormed() ? 0 : undefined
+  if (typeof value !== 'object' || value === null) return 0
+  let count = 0
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const below = propertiesIn(value[i], escaped)
+      if (below === undefined) return undefined
+      count += below
+    }
+    return count
+  }
+  for (const key in value) {
+    if (key === '__proto__' || (escaped && !key.isWellFormed())) return undefined
+    const item = (value as Record<string, unknown>)[key]
+    const below = escaped || typeof item === 'object' ? propertiesIn(item, escaped) : 0
+    if (below === undefined) return undefined
+    count += below + 1
+  }
+  return count
 }
 
 /** The parameters of a search: of the URL, and of the form a `_search` was posted with. */

@@ -5,11 +5,11 @@ import type { Context } from 'hono'
 import type { Caller, Request } from '../access/caller.ts'
 import type { Client } from '../access/directory-file.ts'
 import type { Tokens } from '../access/tokens.ts'
+import type { Steps } from '../exchange/ask.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { SearchParameters } from '../fhir/capability.ts'
 import type { Limit } from './limit.ts'
 import type { Metrics } from './metrics.ts'
-import type { Steps } from './steps.ts'
 
 export type Variables = {
   requestId: string

@@ -6,6 +6,7 @@
 import type { Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { type Letter, mustBeAllowed } from '../access/scopes.ts'
+import type { Write } from '../exchange/ask.ts'
 import type { Answer } from '../exchange/exchange.ts'
 import { refuse } from '../fhir/outcome.ts'
 import { bytesOf, type Entry, formOf, jsonOf, jsonTypes, mustBeBundle, mustBeResource, patchTypes } from './body.ts'
@@ -14,7 +15,6 @@ import { mustAcceptJson, type Preferences, preferencesOf, versionOf } from './he
 import { operationHandler } from './operate.ts'
 import { preferred, reply } from './reply.ts'
 import { methodNotAllowed, route } from './route.ts'
-import type { Write } from './steps.ts'
 
 const type = ':type{[A-Z][A-Za-z]*}'
 const id = ':id{[A-Za-z0-9.-]+}'

@@ -19,15 +19,23 @@ export type AuditRow = {
   detail?: string
 }
 
-/** One statement for as many rows as there are. */
-export const recordAudit = (rows: readonly AuditRow[]): Statement =>
-  statement(
-    `insert into audit (id, at, action, who, service, patient, entity, recipient, request_id, basis, detail)
-     select value ->> 'id', value ->> 'at', value ->> 'action', value ->> 'who', value ->> 'service', value ->> 'patient',
+const insert = 'insert into audit (id, at, action, who, service, patient, entity, recipient, request_id, basis, detail)'
+
+/** One statement for as many rows as there are. A single row, which every read writes, is spared the way through JSON. */
+export function recordAudit(rows: readonly AuditRow[]): Statement {
+  const [row] = rows
+  if (row && rows.length === 1) {
+    const { id, at, action, who, service, patient, entity, recipient, requestId, basis, detail } = row
+    const rest = [service, patient, entity, recipient, requestId, basis, detail].map((value) => value ?? null)
+    return statement(`${insert} values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, id, at, action, who, ...rest)
+  }
+  return statement(
+    `${insert} select value ->> 'id', value ->> 'at', value ->> 'action', value ->> 'who', value ->> 'service', value ->> 'patient',
             value ->> 'entity', value ->> 'recipient', value ->> 'requestId', value ->> 'basis', value ->> 'detail'
      from json_each(?)`,
     JSON.stringify(rows),
   )
+}
 
 /** About one person, the newest first. `before`: the `at` and `id` of the last row of the page before. */
 export const auditOf = (database: Database, patient: string, limit = 200, before = end): Promise<AuditRow[]> =>

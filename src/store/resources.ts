@@ -5,7 +5,7 @@
  * `meta.versionId` and `meta.lastUpdated`.
  */
 import type { Consent, Resource } from '@medplum/fhirtypes'
-import { indexRows } from '../fhir/search-parameters.ts'
+import { type IndexRow, indexRows } from '../fhir/search-parameters.ts'
 import { type Database, mustChange, type Statement, statement, type Value } from './database.ts'
 
 export type Stored = {
@@ -202,19 +202,29 @@ const keepVersion = ({ shelf, type, id }: Stored, version: number): Statement =>
 const dropRows = ({ shelf, type, id }: { shelf: string; type: string; id: string }): Statement =>
   statement('delete from search indexed by search_by_resource where shelf = ? and type = ? and id = ?', shelf, type, id)
 
-/** One statement however many rows: D1 allows a hundred parameters. */
+/** Rows of one statement: D1 allows a hundred parameters. */
+const rowsAtOnce = 16
+
+/** What it is found by, each value once: of several periods under one value the longest counts. */
 function writeRows({ shelf, type, id, body }: Stored): Statement[] {
-  const rows = body ? indexRows(body) : []
-  if (rows.length === 0) return []
-  return [
-    statement(
-      `insert into search (shelf, type, param, value, upto, id)
-       select ?, ?, value ->> 0, value ->> 1, value ->> 2, ? from json_each(?) where true
-       on conflict do update set upto = max(upto, excluded.upto)`,
-      shelf,
-      type,
-      id,
-      JSON.stringify(rows.map(({ param, value, upto }) => (upto === undefined ? [param, value] : [param, value, upto]))),
-    ),
-  ]
+  const rows = new Map<string, IndexRow>()
+  for (const row of body ? indexRows(body) : []) {
+    const key = `${row.param} ${row.value}`
+    const known = rows.get(key)
+    if (!known || (row.upto ?? '') > (known.upto ?? '')) rows.set(key, row)
+  }
+  const all = [...rows.values()]
+  return Array.from({ length: Math.ceil(all.length / rowsAtOnce) }, (_, n) => {
+    const some = all.slice(n * rowsAtOnce, (n + 1) * rowsAtOnce)
+    const params = some.flatMap(({ param, value, upto }) => [shelf, type, param, value, upto ?? null, id])
+    return { sql: insertRows[some.length - 1] as string, params }
+  })
 }
+
+const insertRows = Array.from(
+  { length: rowsAtOnce },
+  (_, n) =>
+    `insert or ignore into search (shelf, type, param, value, upto, id) values ${Array(n + 1)
+      .fill('(?, ?, ?, ?, ?, ?)')
+      .join(', ')}`,
+)

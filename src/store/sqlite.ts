@@ -90,29 +90,54 @@ export function openSqlite(file: string): SqliteDatabase {
     setImmediate(flush)
   }
 
+  /** One transaction of as many units as fit in the time; gives what to tell each of them once it is durable. */
+  const transact = (batch: readonly Waiting[], one: (waiting: Waiting) => () => void): (() => void)[] => {
+    const outcomes: (() => void)[] = []
+    begin.run()
+    const start = performance.now()
+    for (const waiting of batch) {
+      outcomes.push(one(waiting))
+      if (performance.now() - start > longestTransactionMs) break
+    }
+    commit.run()
+    return outcomes
+  }
+
+  const hopefully = ({ unit, resolve }: Waiting): (() => void) => {
+    const rows = unit.map(run)
+    return () => resolve(rows)
+  }
+
+  const carefully = ({ unit, resolve, reject }: Waiting): (() => void) => {
+    try {
+      const rows = runUnit(unit)
+      return () => resolve(rows)
+    } catch (error) {
+      // A full disk or a failed read ends the whole transaction: nothing of this batch is written.
+      if (!sqlite.inTransaction) throw error
+      return () => reject(asConflict(error))
+    }
+  }
+
+  /** Savepoints copy every page a unit touches, and hardly any unit fails: they are for the second try, when one did. */
+  const writeTogether = (batch: readonly Waiting[]): (() => void)[] => {
+    try {
+      return transact(batch, hopefully)
+    } catch (error) {
+      if (!sqlite.inTransaction) throw error
+      rollback.run()
+      return transact(batch, carefully)
+    }
+  }
+
   function flush(): void {
     scheduled = false
     if (queue.length === 0) return
     const batch = queue
     queue = []
-    const outcomes: (() => void)[] = []
-    let taken = 0
+    let outcomes: (() => void)[]
     try {
-      begin.run()
-      const start = performance.now()
-      for (const { unit, resolve, reject } of batch) {
-        taken++
-        try {
-          const rows = runUnit(unit)
-          outcomes.push(() => resolve(rows))
-        } catch (error) {
-          // A full disk or a failed read ends the whole transaction: nothing of this batch is written.
-          if (!sqlite.inTransaction) throw error
-          outcomes.push(() => reject(asConflict(error)))
-        }
-        if (performance.now() - start > longestTransactionMs) break
-      }
-      commit.run()
+      outcomes = writeTogether(batch)
       trouble = undefined
     } catch (error) {
       if (sqlite.inTransaction) rollback.run()
@@ -120,6 +145,7 @@ export function openSqlite(file: string): SqliteDatabase {
       for (const { reject } of batch) reject(busy(error) ? comeBack('The database is busy.', 1) : error)
       return
     }
+    const taken = outcomes.length
     if (taken < batch.length) {
       queue = batch.slice(taken).concat(queue)
       schedule()

@@ -11,7 +11,7 @@ import type { Answer, Exchange } from '../../src/exchange/exchange.ts'
 import { refuse } from '../../src/fhir/outcome.ts'
 import { createApp } from '../../src/http/app.ts'
 import type { Settings } from '../../src/http/context.ts'
-import type { Steps } from '../../src/http/steps.ts'
+import type { Steps } from '../../src/exchange/ask.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 

@@ -5,7 +5,7 @@
  * A step keeps the promise about repeats: when `request.requestIdGiven`, the same id from the same client gets the first answer.
  */
 import type { Request } from '../access/caller.ts'
-import type { Answer } from '../exchange/exchange.ts'
+import type { Answer } from './exchange.ts'
 
 export type Write = {
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'

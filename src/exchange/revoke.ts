@@ -1,0 +1,107 @@
+/**
+ * A referrer takes its referral back (BaRS: reason update, ServiceRequest revoked or entered-in-error). Nobody is asked for
+ * anything then; once partners were asked, the service decides and the referrer is told so.
+ *
+ * @see bars-ukcore.md 5.1, 5.2
+ */
+import type { Bundle, MessageHeader, ServiceRequest, Task } from '@medplum/fhirtypes'
+import type { Request } from '../access/caller.ts'
+import { isOpen } from '../domain/handover.ts'
+import { refuse } from '../fhir/outcome.ts'
+import { ours } from '../fhir/systems.ts'
+import type { Statement } from '../store/database.ts'
+import { readResource } from '../store/resources.ts'
+import { amend } from './amend.ts'
+import type { Change } from './change.ts'
+import type { Answer, Exchange } from './exchange.ts'
+import { replyTo } from './reply.ts'
+import { serviceShelf, tasksOf } from './situation.ts'
+import { isHandover, isReferralAnswer } from './task.ts'
+
+export const isUpdate = (bundle: Bundle): boolean =>
+  (bundle.entry?.[0]?.resource as MessageHeader | undefined)?.reason?.coding?.some(({ code }) => code === 'update') === true
+
+/** @throws Refusal 400 when it is another change than taking back, 404 when this sender has no such referral */
+export async function revokeReferral(
+  exchange: Exchange,
+  request: Request,
+  bundle: Bundle,
+  alongside: (answer: Answer) => Statement[],
+): Promise<Answer> {
+  const { caller } = request
+  const { said, id, at } = focusOf(bundle)
+  if (said.status !== 'revoked' && said.status !== 'entered-in-error')
+    throw refuse(400, 'invariant', 'A referral is not changed after it was sent: revoke it, and send a new one.', `${at}.status`)
+  const stored = id === undefined ? undefined : await readResource(exchange.database, caller.shelf, 'ServiceRequest', id)
+  const unknown = () =>
+    refuse(
+      404,
+      'not-found',
+      'This sender has no such referral here. It is named by the id that the ServiceRequest has in our answer.',
+      `${at}.id`,
+    )
+  if (!stored?.body || !stored.patient) throw unknown()
+  const answered = await amend(
+    exchange,
+    stored.patient,
+    { who: caller.client, requestId: request.requestId },
+    (change) => {
+      const taken = takeBack(change, id as string, said, caller.shelf)
+      if (!taken) throw unknown()
+      return (): Answer => ({ status: 200, body: replyTo(bundle, [taken], answerOn(change, id as string)) })
+    },
+    (answer) => alongside(answer()),
+  )
+  if (!answered) throw unknown()
+  return answered()
+}
+
+/** The ServiceRequest the header names, and the id it has with us: its own, or that of the entry as we answered it. */
+function focusOf(bundle: Bundle): { said: ServiceRequest; id: string | undefined; at: string } {
+  const entries = bundle.entry ?? []
+  const named = (entries[0]?.resource as MessageHeader | undefined)?.focus?.[0]?.reference
+  const index = entries.findIndex(
+    ({ fullUrl, resource }) => named !== undefined && (fullUrl === named || `${resource?.resourceType}/${resource?.id}` === named),
+  )
+  const { fullUrl, resource } = entries[index] ?? {}
+  if (resource?.resourceType !== 'ServiceRequest')
+    throw refuse(400, 'invariant', 'The focus of the message is a ServiceRequest in it.', 'Bundle.entry[0].resource.focus')
+  return { said: resource, id: resource.id ?? fullUrl?.replace('urn:uuid:', ''), at: `Bundle.entry[${index}].resource` }
+}
+
+/** Only the status is taken over, on both shelves; a triage that is already over stays as it is. */
+function takeBack(change: Change, id: string, said: ServiceRequest, shelf: string): ServiceRequest | undefined {
+  const { situation } = change
+  const present = situation.record.get(`ServiceRequest/${id}`)?.body as ServiceRequest | undefined
+  if (!present) return undefined
+  // Once partners were asked it is the person's support, no longer the referrer's to end (bars-ukcore.md 5.1: refuse what is not current).
+  if (tasksOf(situation).some((one) => isHandover(one) && one.status !== 'draft' && isOpen(one.status))) {
+    throw refuse(
+      409,
+      'conflict',
+      'The service has accepted this referral and asked partners to help. Speak to the service about ending the support.',
+    )
+  }
+  const own = serviceShelf(situation.service.id)
+  const taken: ServiceRequest = { ...present, status: said.status }
+  const stored = change.put(own, taken)
+  change.put(shelf, taken, '[]')
+  change.audit({ action: 'revoke', entity: `ServiceRequest/${id}/_history/${stored.version}` })
+  const task = answerOn(change, id)
+  if (task && !/^(rejected|completed|cancelled)$/.test(task.status)) {
+    const { businessStatus: _outcome, input: _asks, output: _signpost, ...rest } = task
+    const words = said.reasonCode?.[0]?.text ?? 'The referrer took the referral back.'
+    const cancelled: Task = {
+      ...rest,
+      status: 'cancelled',
+      statusReason: { coding: [{ system: ours('referral-reason'), code: said.status }], text: words },
+      lastModified: situation.now.toISOString(),
+    }
+    change.put(own, cancelled)
+    change.put(shelf, cancelled, '[]')
+  }
+  return stored.body as ServiceRequest
+}
+
+const answerOn = ({ situation }: Change, id: string): Task | undefined =>
+  tasksOf(situation).find((task) => isReferralAnswer(task) && task.focus?.reference === `ServiceRequest/${id}`)

@@ -1,0 +1,176 @@
+/**
+ * The gateway on one machine: database, directory, exchange and door, put together and running. `node.ts` starts it for real
+ * use, `demo/start.ts` with synthetic people around it.
+ */
+import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Hono } from 'hono'
+import { adapters } from '../adapters/index.ts'
+import { readDirectory } from './access/directory-file.ts'
+import type { Channel } from './channel.ts'
+import { allowedFor } from './channels/address.ts'
+import { channels as allChannels } from './channels/index.ts'
+import { outgoing } from './channels/outgoing.ts'
+import { type ManualClock, manualClock, realClock } from './clock.ts'
+import type { Config } from './config.ts'
+import type { Log } from './exchange/exchange.ts'
+import { type Open, openExchange } from './exchange/open.ts'
+import { searchParameters } from './fhir/search-parameters.ts'
+import { servedTypes } from './fhir/validate.ts'
+import { createApp } from './http/app.ts'
+import type { Door } from './http/context.ts'
+import { listen, peerOf } from './http/listen.ts'
+import { traceOf } from './log.ts'
+import { applyDirectory, directoryState, loadDirectory } from './store/directory.ts'
+import { migrate } from './store/migrate.ts'
+import { openSqlite } from './store/sqlite.ts'
+
+/** How often what fell due is looked for, and whether another process applied a directory. */
+const tickMs = 5_000
+const directoryMs = 1_000
+/** Of the ten seconds we have when asked to stop. */
+const stopMs = 8_000
+
+export type Gateway = {
+  open: Open
+  /** Takes no new work, finishes what is in hand (at most 8 s), closes the database. Asked again: the same ending. */
+  stop(): Promise<void>
+}
+
+export type Around = {
+  log: Log
+  /** Absent: every channel there is. */
+  channels?: ReadonlyMap<string, Channel>
+  /** How a manual clock is turned; absent: as the exchange does it. */
+  turning?: (open: Open, clock: ManualClock) => (to: Date) => Promise<void>
+  /** Routes for more audiences, behind the same door. */
+  routes?: (app: Hono<Door>, open: Open) => void
+}
+
+/**
+ * @returns the running gateway, or every fault of the directory as a sentence
+ * @throws when the port is taken or the database can not be opened
+ */
+export async function startGateway(config: Config, around: Around): Promise<{ gateway: Gateway } | { faults: readonly string[] }> {
+  const began = performance.now()
+  const { log, channels = allChannels } = around
+  const known = surroundings(channels, config.host)
+
+  mkdirSync(config.dataDir, { recursive: true })
+  const database = openSqlite(join(config.dataDir, 'exchange.db'))
+  const migrated = await migrate(database)
+  if (config.directory !== undefined) {
+    const { directory: earlier } = await loadDirectory(database)
+    const read = readDirectory(readText(config.directory), { ...known, known: earlier })
+    if ('faults' in read) {
+      await database.close()
+      return read
+    }
+    // Real time: who may come in does not follow a manual clock.
+    log('info', 'directory.applied', await applyDirectory(database, read.directory, new Date()))
+  }
+  let loaded = await loadDirectory(database, known.secrets)
+  if (loaded.faults.length > 0) {
+    await database.close()
+    return { faults: loaded.faults }
+  }
+
+  const clock = config.clock && manualClock(config.clock)
+  const open = openExchange({
+    database,
+    directory: () => loaded.directory,
+    adapters,
+    channels,
+    now: clock ? clock.now : realClock,
+    log,
+    publicUrl: config.publicUrl,
+    fetch: outgoing(known.reach),
+  })
+  let stopping: Promise<void> | undefined
+  const app = createApp({
+    exchange: open.exchange,
+    steps: open.steps,
+    clients: () => loaded.clients,
+    settings: {
+      masterKey: config.masterKey,
+      rateLimit: config.rateLimit,
+      types: servedTypes,
+      readOnly: ['Organization'],
+      searchParameters,
+      peer: peerOf(config.trustedProxies),
+      stopping: () => stopping !== undefined,
+      ...(clock ? { turn: around.turning?.(open, clock) ?? ((to: Date) => open.turn(to, clock.set)) } : {}),
+    },
+  })
+  around.routes?.(app, open)
+  const door = await listen(app, config)
+  log('info', 'ready', {
+    url: config.publicUrl,
+    ms: Math.round(performance.now() - began),
+    migrations: migrated.length,
+    manualClock: clock !== undefined,
+  })
+
+  const stopTicking = every(tickMs, open.tick)
+  let state = await directoryState(database)
+  const stopReading = every(directoryMs, async () => {
+    const now = await directoryState(database)
+    if (now === state) return
+    state = now
+    loaded = await loadDirectory(database, known.secrets)
+    log(loaded.faults.length > 0 ? 'warn' : 'info', 'directory.read', {
+      partners: loaded.directory.partners.size,
+      faults: loaded.faults.length,
+    })
+  })
+
+  /** Runs at once and then again, never twice at a time; what fails is said and tried again. */
+  function every(ms: number, work: () => Promise<void>): () => Promise<void> {
+    let running: Promise<void> | undefined
+    const run = () => {
+      running ??= work()
+        .catch((error: unknown) => log('error', 'tick.failed', traceOf(error)))
+        .finally(() => {
+          running = undefined
+        })
+    }
+    const timer = setInterval(run, ms)
+    run()
+    return async () => {
+      clearInterval(timer)
+      await running
+    }
+  }
+
+  const end = async () => {
+    const late = new Promise<void>((done) => setTimeout(done, stopMs).unref())
+    await Promise.race([Promise.all([door.stop(stopMs), stopTicking(), stopReading(), open.deliverer.stop()]), late])
+    await database.close()
+  }
+  const stop = () => {
+    stopping ??= end()
+    return stopping
+  }
+  return { gateway: { open, stop } }
+}
+
+/** The faults of a directory file, each as a sentence; whether it names what was applied earlier is seen at the start. */
+export function directoryFaults(path: string): string[] {
+  let text: string
+  try {
+    text = readText(path)
+  } catch {
+    return ['DIRECTORY names a file that can not be read.']
+  }
+  const earlier = { has: () => true }
+  const read = readDirectory(text, { ...surroundings(allChannels, process.env.HOST), known: { services: earlier, partners: earlier } })
+  return 'faults' in read ? read.faults.map((fault) => `DIRECTORY ${fault}`) : []
+}
+
+export const readText = (path: string): string => readFileSync(path, 'utf8')
+const surroundings = (channels: ReadonlyMap<string, Channel>, host: string | undefined) => ({
+  adapters,
+  channels,
+  secrets: { env: process.env, readText },
+  reach: allowedFor(host),
+})

@@ -1,0 +1,193 @@
+/**
+ * The demo as whoever starts it meets it (CONTRACT.md 8): eight people, partners that answer as the clock is turned, and no
+ * handover that is left without an outcome or a reason.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Resource } from '@medplum/fhirtypes'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Demo, startDemo } from '../../src/demo/demo.ts'
+import type { PartnerId } from '../../src/demo/directory.ts'
+import { people } from '../../src/demo/people.ts'
+import { peopleView } from '../../src/demo/person-view.ts'
+import type { Summary } from '../../src/demo/summary.ts'
+import { nhsNumberValid } from '../../src/domain/nhs-number.ts'
+
+const validator = new URL('../../../shared/tools/validate-fhir.mjs', import.meta.url)
+const folder = mkdtempSync(join(tmpdir(), 'demo-'))
+let demo: Demo
+
+beforeAll(async () => {
+  const started = await startDemo({ PORT: String(await freePort()), DATA_DIR: folder }, () => undefined)
+  if ('faults' in started) throw new Error(started.faults.join(' '))
+  demo = started.demo
+}, 30_000)
+afterAll(async () => {
+  await demo?.stop()
+  rmSync(folder, { recursive: true, force: true })
+}, 30_000)
+
+const summary = async () => (await (await fetch(`${demo.url}/demo/summary`)).json()) as Summary
+const turnTo = async (to: string) => {
+  const response = await fetch(`${demo.url}/clock`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ to }),
+  })
+  expect(response.status).toBe(200)
+  return summary()
+}
+const phase = ({ people }: Summary, name: string) => people.find((one) => one.name.startsWith(name))?.phase
+const state = ({ people }: Summary, name: string, partner: PartnerId) => {
+  const found = people.find((one) => one.name.startsWith(name))?.handovers.find((one) => one.partner === partner)
+  return found && (found.businessStatus ?? found.status)
+}
+const inbox = (partner: PartnerId, name: string) => demo.offices.get(partner)?.inbox.filter(({ person }) => person.startsWith(name)) ?? []
+
+describe('the story, in order', () => {
+  test('eight people stand at the beginning, each told of as far as they agreed', async () => {
+    const now = await summary()
+    expect(now.clock).toBe('2026-03-02T09:00:00.000Z')
+    expect(now.people.map(({ name }) => name)).toEqual(people.map(({ given, family }) => `${given} ${family}`))
+    expect(now.owed).toEqual({ due: 0, delivered: 15, parked: 0, withheld: 3 })
+    expect(phase(now, 'Leah')).toBe('before release')
+    expect(phase(now, 'Marcus')).toBe('waiting for consent')
+    expect(phase(now, 'Sean')).toBe('before release, date not known')
+    expect(state(now, 'Leah', 'elvet-surgery')).toBe('delivered')
+    expect(state(now, 'Callum', 'elvet-surgery')).toBe('preparing')
+    expect(state(now, 'Marcus', 'durham-probation')).toBe('consent-blocked')
+  })
+
+  test('the page shows them beside the inboxes, says that the clock is not real, and runs no script of anybody else', async () => {
+    const response = await fetch(demo.url)
+    const html = await response.text()
+    expect(response.headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self'")
+    expect(html).not.toMatch(/<script>|\son\w+=|style="/)
+    expect(html.match(/class="card person"/g)).toHaveLength(8)
+    expect(html.match(/data-list/g)).toHaveLength(5)
+    expect(html).toMatch(/The clock is not real:<\/span>\s*<strong>Monday 2 March 2026, 09:00/)
+    expect(html).toContain('GP practice is asked from Tuesday 3 March')
+  })
+
+  test('the drug team fetches its plans itself, and that is what tells the service they arrived', async () => {
+    expect(inbox('wear-recovery', 'Leah')).toEqual([])
+    const now = await turnTo('2026-03-02T10:00:00Z')
+    expect(inbox('wear-recovery', 'Leah').map(({ kind }) => kind)).toEqual(['pulled'])
+    expect(state(now, 'Leah', 'wear-recovery')).toBe('acknowledged')
+  })
+
+  test('a practice that does not answer in time is chased', async () => {
+    const now = await turnTo('2026-03-05T09:00:00Z')
+    expect(state(now, 'Priya', 'sound-view')).toBe('chasing')
+    expect(await (await fetch(demo.url)).text()).toContain('Sound View Practice, Plymouth has not answered. Phone them')
+  })
+
+  test('a release from court without notice starts everything at once', async () => {
+    const now = await turnTo('2026-03-05T16:00:00Z')
+    expect(phase(now, 'Sean')).toBe('released')
+    expect(inbox('elvet-surgery', 'Sean').map(({ kind }) => kind)).toEqual(['new'])
+  })
+
+  test('a release brought forward asks the practice at once and tells the others the new date', async () => {
+    const now = await turnTo('2026-03-10T09:00:00Z')
+    expect(state(now, 'Callum', 'elvet-surgery')).toBe('delivered')
+    const [update] = inbox('durham-probation', 'Callum')
+    expect(update?.kind).toBe('update')
+    expect(JSON.stringify(update?.bundle)).toContain('"valueDateTime":"2026-03-23"')
+  })
+
+  test('a return to custody is a fact that partners are told', async () => {
+    const now = await turnTo('2026-03-17T09:00:00Z')
+    expect(phase(now, 'Tanya')).toBe('back in custody')
+    expect(inbox('durham-probation', 'Tanya')[0]?.kind).toBe('update')
+  })
+
+  test('in the end every handover has an outcome, or waits with a reason somebody can read', async () => {
+    const end = await turnTo('2026-09-30T09:00:00Z')
+    expect(end.owed).toMatchObject({ due: 0, parked: 0, withheld: 3 })
+    const views = await peopleView(demo.open.exchange, demo.everybody)
+    const left = views.flatMap(({ name, handovers }) => handovers.filter(({ reached }) => reached < 3).map((one) => ({ ...one, name })))
+    expect(left.map(({ name, partner }) => `${name}: ${partner}`).sort()).toEqual([
+      'Marcus Webb: durham-probation',
+      'Marcus Webb: elvet-surgery',
+      'Marcus Webb: wear-recovery',
+      'Tanya Brooks: wear-recovery',
+    ])
+    for (const { waits } of left) expect(waits[0]).toMatchObject({ needsPerson: true })
+    expect(state(end, 'Joseph', 'er-north-east')).toBe('engaged')
+    expect(state(end, 'Priya', 'sound-view')).toBe('registered')
+  })
+
+  test('probation never learned of Daniel’s treatment, and nobody but Enhanced RECONNECT of Joseph’s risk', () => {
+    const told = (partner: PartnerId, name: string) => JSON.stringify(inbox(partner, name).map(({ bundle }) => bundle))
+    expect(told('wear-recovery', 'Daniel')).toMatch(/Acamprosate/)
+    expect(told('durham-probation', 'Daniel')).toMatch(/A seat near the door/)
+    expect(told('durham-probation', 'Daniel')).not.toMatch(/acamprosate|sertraline|alcohol|trauma|relapse/i)
+    expect(told('er-north-east', 'Joseph')).toMatch(/risk to others when unwell/)
+    for (const partner of ['elvet-surgery', 'durham-probation'] as const) expect(told(partner, 'Joseph')).not.toMatch(/risk to others/)
+    for (const { inbox: all } of demo.offices.values()) expect(all.filter(({ person }) => person.startsWith('Marcus'))).toEqual([])
+  })
+
+  test.skipIf(!existsSync(validator))(
+    'everything the partners received is valid FHIR (needs ../shared/tools/validate-fhir.mjs)',
+    async () => {
+      const { validate } = (await import(fileURLToPath(validator))) as { validate: (resource: Resource) => string[] }
+      const letters = [...demo.offices.values()].flatMap((office) => office.inbox)
+      expect(letters.length).toBeGreaterThan(30)
+      expect([...new Set(letters.flatMap(({ bundle }) => validate(bundle)))]).toEqual([])
+    },
+  )
+})
+
+test('everybody has an NHS number that begins with 999 and could be one, and a phone number kept for fiction', () => {
+  for (const { nhsNumber, phone } of people) {
+    expect(nhsNumber).toMatch(/^999/)
+    expect(nhsNumberValid(nhsNumber)).toBe(true)
+    expect(phone).toMatch(/^07700900\d{3}$/)
+  }
+})
+
+test('a second demo on the same port says so and leaves the first alone', async () => {
+  const port = new URL(demo.url).port
+  const again = await startDemo({ PORT: port, DATA_DIR: folder }, () => undefined)
+  expect(again).toMatchObject({ faults: [expect.stringContaining(`PORT ${port} is taken`)] })
+  expect(existsSync(join(folder, 'demo', 'exchange.db'))).toBe(true)
+})
+
+test('npm start says last that it is ready, and ends well when asked to stop', async () => {
+  const port = await freePort()
+  const data = mkdtempSync(join(tmpdir(), 'demo-'))
+  const began = performance.now()
+  const child = spawn(process.execPath, [fileURLToPath(new URL('../../src/demo/start.ts', import.meta.url))], {
+    env: { PATH: process.env.PATH, PORT: String(port), DATA_DIR: data },
+  })
+  let out = ''
+  const ready = new Promise<void>((done) =>
+    child.stdout.on('data', (part: Buffer) => {
+      out += part
+      if (out.includes('\nready ')) done()
+    }),
+  )
+  const ended = new Promise<number | null>((done) => child.once('close', done))
+  await Promise.race([ready, ended])
+  expect(out).toContain('3. Marcus Webb: Has not agreed to anything yet (waiting for consent)')
+  expect(out.trimEnd().split('\n').at(-1)).toBe(`ready http://127.0.0.1:${port}`)
+  expect(performance.now() - began).toBeLessThan(15_000)
+  child.kill('SIGTERM')
+  expect(await ended).toBe(0)
+  rmSync(data, { recursive: true, force: true })
+})
+
+/** A port nobody listens on. */
+function freePort(): Promise<number> {
+  return new Promise((done) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => done(port))
+    })
+  })
+}
