@@ -1,0 +1,181 @@
+/**
+ * The whole demo: a gateway like any other, a service that hands in eight people through its door, simulated partners behind
+ * doors of their own, and a clock that is turned by hand and lets all of them act in order (CONTRACT.md 8).
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Bundle } from '@medplum/fhirtypes'
+import type { Channel } from '../channel.ts'
+import { channels } from '../channels/index.ts'
+import { readConfig } from '../config.ts'
+import { addWorkingDays, isWorkingDay, today } from '../domain/calendar.ts'
+import type { Open } from '../exchange/open.ts'
+import { readText, startGateway } from '../gateway.ts'
+import { createLog } from '../log.ts'
+import { openAgenda } from './agenda.ts'
+import { type Client, newKeys, openClient } from './client.ts'
+import { directoryFile, type PartnerId, partnerIds, pulls, serviceClient } from './directory.ts'
+import { openDrugTeam } from './drug-team.ts'
+import { type Line, openJournal } from './journal.ts'
+import { type Office, officeTime, openOffice } from './office.ts'
+import { answerByMessage, type Listening, listenForMessages } from './partner.ts'
+import { shortName, stepsOf } from './partners.ts'
+import { beginning, people } from './people.ts'
+import { caseBundle, type WorkerKey, workerBundle, workers } from './record.ts'
+import { demoRoutes } from './routes.ts'
+import { nextMoment, turning } from './turning.ts'
+import { type Known, letTheWorldTurn } from './world.ts'
+
+export type Demo = {
+  url: string
+  open: Open
+  everybody: readonly Known[]
+  offices: ReadonlyMap<PartnerId, Office>
+  stop(): Promise<void>
+}
+
+/**
+ * @param env PORT, HOST, DATA_DIR and LOG_LEVEL are honoured; everything else is the demo's own
+ * @param print takes each line of what happens once the demo runs
+ * @returns the running demo, or every fault of the settings as a sentence
+ */
+export async function startDemo(
+  env: Readonly<Record<string, string | undefined>>,
+  print: (line: Line) => void,
+): Promise<{ demo: Demo } | { faults: readonly string[] }> {
+  const dataDir = join(env.DATA_DIR?.trim() || '.data', 'demo')
+  const directory = join(dataDir, 'directory.json')
+  const read = readConfig(
+    {
+      PORT: env.PORT,
+      HOST: env.HOST,
+      NODE_ENV: env.NODE_ENV,
+      LOG_LEVEL: env.LOG_LEVEL ?? 'error',
+      DATA_DIR: dataDir,
+      DIRECTORY: directory,
+      CLOCK: `manual:${beginning}`,
+      MASTER_KEY: randomBytes(32).toString('base64'),
+    },
+    readText,
+  )
+  if ('faults' in read) return read
+  const { config } = read
+  if (await isTaken(config.publicUrl)) {
+    return { faults: [`PORT ${config.port} is taken, perhaps by another demo. Choose another: PORT=${config.port + 1} npm start`] }
+  }
+
+  const agenda = openAgenda()
+  let now = () => new Date(beginning)
+  const journal = openJournal(() => now(), print)
+  const offices = new Map<PartnerId, Office>()
+  const listening: Listening[] = []
+  const urls: Partial<Record<PartnerId, string>> = {}
+  for (const id of partnerIds) {
+    if (id === pulls) continue
+    const one = await listenForMessages(
+      (letter) => offices.get(id)?.take(letter),
+      () => now(),
+    )
+    listening.push(one)
+    urls[id] = one.url
+  }
+  const ids = [serviceClient, ...partnerIds]
+  const keys = Object.fromEntries(await Promise.all(ids.map(async (id) => [id, await newKeys()] as const)))
+  const clientOf = (id: string, scope: string): Client =>
+    openClient(config.publicUrl, id, keys[id] as Awaited<ReturnType<typeof newKeys>>, scope)
+  const file = directoryFile(urls, Object.fromEntries(ids.map((id) => [id, (keys[id] as Awaited<ReturnType<typeof newKeys>>).publicKey])))
+
+  // Fresh at each start: the keys of the last one are gone.
+  rmSync(dataDir, { recursive: true, force: true })
+  mkdirSync(dataDir, { recursive: true })
+  writeFileSync(directory, JSON.stringify(file, null, 2))
+
+  const everybody: Known[] = []
+  const started = await startGateway(config, {
+    log: createLog(config.logLevel),
+    channels: new Map<string, Channel>([...channels, ['pull', noticed(channels.get('pull') as Channel, () => planMorning())]]),
+    turning: (open, clock) => turning(open, clock, agenda),
+    routes: (app, open) => demoRoutes(app, { open, everybody, offices, journal, next: () => nextMoment(open, agenda) }),
+  })
+  if ('faults' in started) return started
+  const { gateway } = started
+  now = gateway.open.exchange.now
+
+  const partnerClient = (id: PartnerId) => clientOf(id, 'system/*.rs system/Task.rus')
+  const team = openDrugTeam(config.publicUrl, partnerClient(pulls))
+  const partners = gateway.open.exchange.directory().partners
+  for (const id of partnerIds) {
+    const client = partnerClient(id)
+    const answer = id === pulls ? team.answer : answerByMessage.bind(undefined, client)
+    offices.set(id, openOffice({ name: shortName(partners.get(id)?.name ?? id), steps: stepsOf[id], agenda, journal, now, answer }))
+  }
+
+  /** There is something on the drug team's shelf: it will look next time it opens its post. A team that looks every morning and finds nothing is left out. */
+  function planMorning() {
+    const at = now().toISOString()
+    const day = today(now())
+    const morning = officeTime(day, '09:30')
+    const opens = isWorkingDay(day) && morning > at ? morning : officeTime(addWorkingDays(day, 1), '09:30')
+    const name = shortName(partners.get(pulls)?.name ?? pulls)
+    agenda.put('morning post', {
+      at: opens,
+      words: `${name} fetches its plans`,
+      run: async () => {
+        for (const letter of await team.fetchPlans(now().toISOString())) offices.get(pulls)?.take(letter)
+      },
+    })
+  }
+
+  const service = clientOf(serviceClient, 'system/*.cruds')
+  everybody.push(...(await handIn(service)))
+  letTheWorldTurn({ everybody, agenda, journal, service })
+  await gateway.open.deliverer.idle()
+
+  return {
+    demo: {
+      url: config.publicUrl,
+      open: gateway.open,
+      everybody,
+      offices,
+      async stop() {
+        await gateway.stop()
+        for (const one of listening) one.close()
+      },
+    },
+  }
+}
+
+/** The service hands in its workers, then everybody's case, each in one transaction. */
+async function handIn(service: Client): Promise<Known[]> {
+  const roles = new Map<string, string>()
+  for (const key of Object.keys(workers) as WorkerKey[]) {
+    const answer = await service.call<Bundle>('POST', '/fhir', workerBundle(key))
+    roles.set(key, `PractitionerRole/${idAt(answer, 1)}`)
+  }
+  const known: Known[] = []
+  for (const person of people) {
+    const answer = await service.call<Bundle>('POST', '/fhir', caseBundle(person, roles.get(person.worker) as string))
+    known.push({ person, patient: idAt(answer, 0), custody: idAt(answer, 1) })
+  }
+  return known
+}
+
+/** The id the exchange gave to an entry. */
+const idAt = (answer: Bundle, index: number): string => answer.entry?.[index]?.response?.location?.match(/([^/]+)\/_history/)?.[1] as string
+
+/** A channel that also says when something went over it. */
+const noticed = (channel: Channel, notice: () => void): Channel => ({
+  ...channel,
+  send: (parcel, context) => {
+    notice()
+    return channel.send(parcel, context)
+  },
+})
+
+/** Does somebody answer there already? Asked before the folder of what may be a running demo is emptied. */
+const isTaken = (url: string): Promise<boolean> =>
+  fetch(`${url}/health`, { signal: AbortSignal.timeout(1_000) }).then(
+    () => true,
+    (error: unknown) => (error as { cause?: { code?: string } }).cause?.code !== 'ECONNREFUSED',
+  )

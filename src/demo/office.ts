@@ -1,0 +1,155 @@
+/**
+ * The people behind a simulated partner: they read what comes in and answer after a while, in office hours, as people would.
+ * How it comes in and how they answer is the partner's own (`partner.ts`, `drug-team.ts`).
+ */
+import type { Bundle, MessageHeader, Observation, Patient, Resource, Task } from '@medplum/fhirtypes'
+import { addWorkingDays, isWorkingDay, startOfDay, today } from '../domain/calendar.ts'
+import { type HandoverState, stateWords } from '../domain/handover.ts'
+import type { Agenda } from './agenda.ts'
+import type { Journal } from './journal.ts'
+
+/** Something in the inbox. */
+export type Letter = {
+  id: string
+  /** Instant. */
+  at: string
+  /** `pulled`: they fetched it themselves. */
+  kind: 'new' | 'update' | 'stop' | 'pulled' | 'pulled again'
+  /** Logical id of the handover's Task. */
+  task: string
+  person: string
+  bundle: Bundle
+}
+
+/** One thing a partner says, and how long it takes them. */
+export type Step = {
+  say: HandoverState
+  /** Working days after their last answer, or after release (then only once the day is known). */
+  after: 'last' | 'release'
+  workingDays: number
+  /** Office time, 'HH:MM' in London. */
+  time: string
+}
+
+export type Office = {
+  inbox: Letter[]
+  take(letter: Letter): void
+}
+
+type Open = { letter: Letter; step: number; since: string; release?: string }
+
+/** @param answer sends the answer for the handover in this letter; throws when it is refused */
+export function openOffice(given: {
+  name: string
+  steps: readonly Step[]
+  agenda: Agenda
+  journal: Journal
+  now: () => Date
+  answer: (letter: Letter, say: HandoverState) => Promise<void>
+}): Office {
+  const { name, steps, agenda, journal, now } = given
+  const inbox: Letter[] = []
+  const open = new Map<string, Open>()
+
+  const schedule = (one: Open) => {
+    const key = `${name} ${one.letter.task}`
+    const step = steps[one.step]
+    const at = step && whenFor(step, one, now())
+    if (!step || !at) return agenda.drop(key)
+    agenda.put(key, { at, words: `${name} answers about ${one.letter.person}`, run: () => carryOut(one, step) })
+  }
+
+  const carryOut = async (one: Open, { say }: Step) => {
+    try {
+      await given.answer(one.letter, say)
+      journal.write(said(name, one.letter.person, say))
+    } catch (error) {
+      journal.write(`${name} could not answer about ${one.letter.person}: ${error instanceof Error ? error.message : 'it was refused'}`)
+      return
+    }
+    one.step++
+    one.since = now().toISOString()
+    schedule(one)
+  }
+
+  return {
+    inbox,
+    take(letter) {
+      inbox.unshift(letter)
+      journal.write(`${name} ${takes[letter.kind]} ${letter.person}`)
+      const known = open.get(letter.task)
+      if (letter.kind === 'stop') {
+        agenda.drop(`${name} ${letter.task}`)
+        open.delete(letter.task)
+        return
+      }
+      const release = releaseIn(letter.bundle)
+      const one: Open = { step: known?.step ?? 0, since: known?.since ?? letter.at, letter, ...(release ? { release } : {}) }
+      open.set(letter.task, one)
+      schedule(one)
+    },
+  }
+}
+
+/** An answer as a sentence. */
+function said(name: string, person: string, say: HandoverState): string {
+  const words = say.businessStatus && sentences[say.businessStatus]
+  return words ? words.replace('{name}', name).replace('{person}', person) : `${name} about ${person}: ${stateWords(say)}`
+}
+
+const sentences: Readonly<Partial<Record<NonNullable<HandoverState['businessStatus']>, string>>> = {
+  accepted: '{name} says yes to {person}',
+  'in-progress': '{name} has started work for {person}',
+  'appointment-booked': '{name} has booked an appointment for {person}',
+  attended: '{name} has seen {person}',
+  registered: '{name} has registered {person}',
+  engaged: '{person} is engaged with {name}',
+  supported: '{person} is supported by {name}',
+}
+
+const takes: Readonly<Record<Letter['kind'], string>> = {
+  new: 'is asked to help',
+  update: 'is told of a change for',
+  stop: 'is told to stop helping',
+  pulled: 'fetches the plan of',
+  'pulled again': 'fetches the changed plan of',
+}
+
+/** In office hours, and never before now. Undefined: it depends on a day nobody knows yet. */
+function whenFor({ after, workingDays, time }: Step, { since, release }: Open, now: Date): string | undefined {
+  const from = after === 'last' ? today(new Date(since)) : release
+  if (!from) return undefined
+  const at = officeTime(addWorkingDays(from, workingDays), time)
+  if (at > now.toISOString()) return at
+  const day = today(now)
+  const todayAt = isWorkingDay(day) ? officeTime(day, time) : undefined
+  return todayAt && todayAt > now.toISOString() ? todayAt : officeTime(addWorkingDays(day, 1), time)
+}
+
+/** 'HH:MM' on a London day, as an instant; not for the few days on which the clocks change (they are Sundays). */
+export function officeTime(day: string, time: string): string {
+  const [hours = 0, minutes = 0] = time.split(':').map(Number)
+  return new Date(Date.parse(startOfDay(day).instant) + (hours * 60 + minutes) * 60_000).toISOString()
+}
+
+const all = (bundle: Bundle): Resource[] => (bundle.entry ?? []).flatMap(({ resource }) => resource ?? [])
+const find = <T extends Resource['resourceType']>(bundle: Bundle, type: T) =>
+  all(bundle).find((one): one is Extract<Resource, { resourceType: T }> => one.resourceType === type)
+
+export const headerIn = (bundle: Bundle): MessageHeader | undefined => find(bundle, 'MessageHeader')
+export const taskIn = (bundle: Bundle): Task | undefined => find(bundle, 'Task')
+
+/** 'Leah Okafor', or that the message does not say. */
+export function personIn(bundle: Bundle): string {
+  const { family, given } = (find(bundle, 'Patient') as Patient | undefined)?.name?.[0] ?? {}
+  return family ? [...(given ?? []), family].join(' ') : 'somebody'
+}
+
+/** The day of release a partner has been told: the day the person left, else the expected one. */
+function releaseIn(bundle: Bundle): string | undefined {
+  const observation = all(bundle).find((one): one is Observation => one.resourceType === 'Observation' && hasCode(one, 'custody'))
+  const expected = observation?.component?.find((one) => hasCode(one, 'expected-release-date'))?.valueDateTime
+  return (observation?.effectivePeriod?.end ?? expected)?.slice(0, 10)
+}
+
+const hasCode = ({ code }: Pick<Observation, 'code'>, wanted: string): boolean => code.coding?.some((one) => one.code === wanted) === true

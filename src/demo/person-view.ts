@@ -1,0 +1,167 @@
+/**
+ * A person's journey as the first page and the summary show it, read from the record each time; nothing is kept for it.
+ */
+import type { Observation, Task } from '@medplum/fhirtypes'
+import { byWords, dayWords } from '../console/words.ts'
+import { today } from '../domain/calendar.ts'
+import type { Custody } from '../domain/case.ts'
+import { type HandoverState, stateWords } from '../domain/handover.ts'
+import { type Considered, consider, type Understanding } from '../exchange/consider.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+import { ofType, resourcesOf, type Situation, situationOf, tasksOf } from '../exchange/situation.ts'
+import { handoverKey, isHandover, stateOf } from '../exchange/task.ts'
+import { shortName } from './partners.ts'
+import { type Kept, keptFrom, toldWords } from './told.ts'
+import type { Known } from './world.ts'
+
+export type HandoverView = {
+  task: string
+  partner: string
+  /** 'Elvet Riverside Surgery', 'GP practice', 'gp-registration'. */
+  name: string
+  kind: string
+  kindCode: string
+  state: HandoverState
+  words: string
+  /** How far: 0 waiting, 1 told, 2 answered, 3 done. */
+  reached: 0 | 1 | 2 | 3
+  asks: string
+  /** Why it is where it is: what needs a person first, then what it waits for. */
+  waits: { words: string; needsPerson: boolean }[]
+  /** In words: what the partner was told last, or would be told when its time comes. */
+  told: string[]
+  toldYet: boolean
+  kept: Kept[]
+}
+
+export type PersonView = {
+  patient: string
+  name: string
+  phase: string
+  facts: string[]
+  worker?: string
+  steps: { name: string; done: number; of: number }[]
+  handovers: HandoverView[]
+  /** What needs a person and belongs to no handover. */
+  work: string[]
+}
+
+/** Everybody, as the record has them now. */
+export async function peopleView(exchange: Exchange, everybody: readonly Known[]): Promise<PersonView[]> {
+  return (await Promise.all(everybody.map(({ patient }) => personView(exchange, patient)))).flatMap((one) => one ?? [])
+}
+
+async function personView(exchange: Exchange, patient: string): Promise<PersonView | undefined> {
+  const situation = await situationOf(exchange, patient)
+  const known = situation && consider(situation)
+  const found = known?.case
+  if (!situation || !known || !found) return undefined
+  const handovers = tasksOf(situation)
+    .filter(isHandover)
+    .map((task) => handoverView(situation, known, task))
+    .sort((a, b) => a.kindCode.localeCompare(b.kindCode))
+  const count = (least: number) => handovers.filter(({ reached }) => reached >= least).length
+  const of = handovers.length
+  const { person, worker } = found
+  return {
+    patient,
+    name: [...(person.given ?? []), person.family].join(' '),
+    phase: phaseOf(situation, known),
+    facts: custodyWords(found.custody, today(situation.now)),
+    ...(worker?.family ? { worker: [...(worker.given ?? []), worker.family].join(' ') } : {}),
+    steps: [
+      { name: 'Referred', done: found.referral ? 1 : 0, of: 1 },
+      { name: 'Agreed', done: known.partners.filter(({ filled }) => filled.outcome !== 'withheld').length, of: known.partners.length },
+      { name: 'Told', done: count(1), of },
+      { name: 'Answered', done: count(2), of },
+      { name: 'Done', done: count(3), of },
+    ],
+    handovers,
+    work: situation.work.filter(({ task }) => !task).map(({ words }) => shortName(words)),
+  }
+}
+
+/** Where a person stands, in plain words. */
+function phaseOf(situation: Situation, known: Understanding): string {
+  const { custody, person } = known.case as NonNullable<Understanding['case']>
+  if (person.died) return 'has died'
+  const where = whereabouts(custody, situation)
+  const agreed = known.partners.length === 0 || known.partners.some(({ decision }) => decision.permitsAnything)
+  if (agreed) return where
+  return where === 'before release' ? 'waiting for consent' : `${where}, waiting for consent`
+}
+
+function whereabouts(custody: Custody | undefined, { record, now }: Situation): string {
+  if (custody?.left) return 'released'
+  if (ofType(resourcesOf(record), 'Observation').some((one) => isCustody(one) && one.effectivePeriod?.end)) return 'back in custody'
+  if (!custody?.releaseDate) return 'before release, date not known'
+  return custody.releaseDate < today(now) ? 'release not confirmed' : 'before release'
+}
+
+const isCustody = ({ code }: Observation): boolean => code.coding?.some((one) => one.code === 'custody') === true
+
+function custodyWords(custody: Custody | undefined, day: string): string[] {
+  if (!custody) return []
+  const place = custody.establishment?.name ?? 'custody'
+  if (custody.left) return [`Left ${place} on ${dayWords(custody.left)}`]
+  const why = custody.basis === 'remand' ? ' on remand' : custody.basis === 'recall' ? ' after recall' : ''
+  if (!custody.releaseDate) return [`In ${place}${why}, release date not known`]
+  const expected = custody.releaseDate < day ? 'was expected' : 'expected'
+  return [
+    `In ${place}${why}, release ${expected} on ${dayWords(custody.releaseDate)}${custody.releaseDateConfirmed ? '' : ' (not confirmed)'}`,
+  ]
+}
+
+function handoverView(situation: Situation, known: Understanding, task: Task): HandoverView {
+  const partner = task.owner?.reference?.replace('Organization/', '') as string
+  const considered = known.partners.find((one) => one.partner.id === partner)
+  const entry = situation.directory.partners.get(partner)
+  const state = stateOf(task)
+  const last = situation.owed.filter((one) => one.task === task.id && one.state === 'delivered').at(-1)
+  const planned = considered?.filled.outcome === 'ready' ? toldWords(considered.filled.disclosures) : []
+  const activity = considered?.wanted.find(({ activity }) => handoverKey(task)?.endsWith(`:${activity.key}`))?.activity
+  return {
+    task: task.id as string,
+    partner,
+    name: shortName(entry?.name ?? partner),
+    kind: (entry && situation.adapters.get(entry.kind)?.name) ?? 'Partner',
+    kindCode: entry?.kind ?? 'unknown',
+    state,
+    words: stateWords(state),
+    reached: state.businessStatus === 'queued' ? 0 : (reached[state.status] ?? 0),
+    asks: activity?.description ?? 'The plan no longer asks this of them.',
+    waits: waitsOf(situation, task.id as string, considered),
+    told: last ? toldWords(JSON.parse(last.basis)) : planned,
+    toldYet: last !== undefined,
+    kept: keptFrom(considered),
+  }
+}
+
+const reached: Readonly<Partial<Record<HandoverState['status'], HandoverView['reached']>>> = {
+  requested: 1,
+  received: 1,
+  accepted: 2,
+  rejected: 2,
+  'in-progress': 2,
+  'on-hold': 2,
+  failed: 2,
+  completed: 3,
+}
+
+function waitsOf({ work, timers }: Situation, task: string, considered: Considered | undefined): HandoverView['waits'] {
+  const asked = considered?.adapter.name ?? 'This partner'
+  return [
+    ...work.filter((item) => item.task === task).map(({ words }) => ({ words: shortName(words), needsPerson: true })),
+    ...timers
+      .filter(({ about }) => about.endsWith(`:${task}`))
+      .map(({ about, dueAt }) => ({ words: timerWords(about.split(':')[0] as string, dueAt, asked), needsPerson: false })),
+  ]
+}
+
+function timerWords(kind: string, dueAt: string, asked: string): string {
+  if (kind === 'window') return `${asked} is asked from ${dayWords(new Date(dueAt))}.`
+  if (kind === 'answer') return `An answer is expected by ${byWords(dueAt)}. After that, somebody phones.`
+  if (kind === 'outcome') return `If nothing is heard by ${byWords(dueAt)}, somebody asks how it ended.`
+  if (kind === 'cancel') return `Confirmation that it stopped is expected by ${byWords(dueAt)}.`
+  return `Looked at again on ${dayWords(new Date(dueAt))}.`
+}
