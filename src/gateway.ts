@@ -21,13 +21,14 @@ import { createApp } from './http/app.ts'
 import type { Door } from './http/context.ts'
 import { listen, peerOf } from './http/listen.ts'
 import { traceOf } from './log.ts'
+import { wakeUp } from './schedule.ts'
 import { applyDirectory, directoryState, loadDirectory } from './store/directory.ts'
 import { migrate } from './store/migrate.ts'
 import { openSqlite } from './store/sqlite.ts'
 
 /** How often what fell due is looked for, and whether another process applied a directory. */
-const tickMs = 5_000
-const directoryMs = 1_000
+const everyFiveSeconds = '*/5 * * * * *'
+const everySecond = '* * * * * *'
 /** Of the ten seconds we have when asked to stop. */
 const stopMs = 8_000
 
@@ -111,36 +112,23 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
     manualClock: clock !== undefined,
   })
 
-  const stopTicking = every(tickMs, open.tick)
+  const failed = (error: unknown) => log('error', 'tick.failed', traceOf(error))
+  const stopTicking = wakeUp(everyFiveSeconds, open.tick, failed)
   let state = await directoryState(database)
-  const stopReading = every(directoryMs, async () => {
-    const now = await directoryState(database)
-    if (now === state) return
-    state = now
-    loaded = await loadDirectory(database, known.secrets)
-    log(loaded.faults.length > 0 ? 'warn' : 'info', 'directory.read', {
-      partners: loaded.directory.partners.size,
-      faults: loaded.faults.length,
-    })
-  })
-
-  /** Runs at once and then again, never twice at a time; what fails is said and tried again. */
-  function every(ms: number, work: () => Promise<void>): () => Promise<void> {
-    let running: Promise<void> | undefined
-    const run = () => {
-      running ??= work()
-        .catch((error: unknown) => log('error', 'tick.failed', traceOf(error)))
-        .finally(() => {
-          running = undefined
-        })
-    }
-    const timer = setInterval(run, ms)
-    run()
-    return async () => {
-      clearInterval(timer)
-      await running
-    }
-  }
+  const stopReading = wakeUp(
+    everySecond,
+    async () => {
+      const now = await directoryState(database)
+      if (now === state) return
+      state = now
+      loaded = await loadDirectory(database, known.secrets)
+      log(loaded.faults.length > 0 ? 'warn' : 'info', 'directory.read', {
+        partners: loaded.directory.partners.size,
+        faults: loaded.faults.length,
+      })
+    },
+    failed,
+  )
 
   const end = async () => {
     const late = new Promise<void>((done) => setTimeout(done, stopMs).unref())
