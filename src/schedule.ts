@@ -21,7 +21,8 @@ export function wakeUp(when: string, work: () => Promise<unknown>, failed: (erro
       })
     return running
   }
-  const task = cron.schedule(when, run)
+  // One that was missed under load is nothing to tell anybody: the next finds what is due.
+  const task = cron.schedule(when, run, { suppressMissedWarning: true })
   void run()
   return async () => {
     await task.destroy()
