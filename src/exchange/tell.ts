@@ -19,7 +19,7 @@ export function tell(change: Change, considered: Considered, live: readonly Task
   const { filled, partner, adapter, decision } = considered
   if (filled.outcome !== 'ready') return
   const shelf = partnerShelf(partner.id)
-  const before = contentOf(onShelf(change, shelf).flatMap((row) => row.body ?? []))
+  const before = onShelf(change, shelf).flatMap((row) => row.body ?? [])
   const at = situation.now.toISOString()
   const parts = live.map((task) => ({
     task,
@@ -36,7 +36,7 @@ export function tell(change: Change, considered: Considered, live: readonly Task
     }),
   }))
   const everything = parts.flatMap((part) => part.shelf)
-  const changed = before !== contentOf(everything)
+  const changed = before.length === 0 || contentOf(before) !== contentOf(everything)
   const told = new Set<string>()
   for (const resource of everything) {
     const ref = refOf(resource as { resourceType: string; id: string })
