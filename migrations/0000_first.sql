@@ -11,7 +11,7 @@ CREATE TABLE `attempt` (
 	`number` integer NOT NULL,
 	`at` text NOT NULL,
 	`outcome` text NOT NULL,
-	`note` text,
+	`note` blob,
 	PRIMARY KEY(`owed`, `number`)
 );
 --> statement-breakpoint
@@ -26,7 +26,7 @@ CREATE TABLE `audit` (
 	`recipient` text,
 	`request_id` text,
 	`basis` text,
-	`detail` text
+	`detail` blob
 );
 --> statement-breakpoint
 CREATE INDEX `audit_by_patient` ON `audit` (`patient`,`at`);--> statement-breakpoint
@@ -60,17 +60,31 @@ CREATE TABLE `guard` (
 --> statement-breakpoint
 INSERT INTO `guard` (`one`, `step`, `holds`) VALUES (1, 0, 1);
 --> statement-breakpoint
+CREATE TABLE `holder_key` (
+	`holder` text PRIMARY KEY NOT NULL,
+	`wrapped` blob,
+	`destroyed_at` text
+);
+--> statement-breakpoint
 CREATE TABLE `inbox` (
 	`client` text NOT NULL,
 	`request_id` text NOT NULL,
 	`fingerprint` text NOT NULL,
 	`at` text NOT NULL,
 	`status` integer NOT NULL,
-	`answer` text NOT NULL,
+	`answer` blob NOT NULL,
 	PRIMARY KEY(`client`, `request_id`)
 );
 --> statement-breakpoint
 CREATE INDEX `inbox_by_time` ON `inbox` (`at`);--> statement-breakpoint
+CREATE TABLE `lane` (
+	`partner` text PRIMARY KEY NOT NULL,
+	`failures` integer DEFAULT 0 NOT NULL,
+	`shut_until` text,
+	`paused_at` text,
+	`note` text
+);
+--> statement-breakpoint
 CREATE TABLE `message_taken` (
 	`client` text NOT NULL,
 	`bundle` text NOT NULL,
@@ -87,8 +101,7 @@ CREATE TABLE `owed` (
 	`task` text NOT NULL,
 	`reason` text NOT NULL,
 	`correlation` text NOT NULL,
-	`body` text,
-	`basis` text NOT NULL,
+	`body` blob,
 	`state` text NOT NULL,
 	`attempts` integer DEFAULT 0 NOT NULL,
 	`unanswered` integer DEFAULT 0 NOT NULL,
@@ -97,8 +110,8 @@ CREATE TABLE `owed` (
 	`lease_until` text,
 	`first_tried_at` text,
 	`settled_at` text,
-	`receipt` text,
-	`note` text
+	`receipt` blob,
+	`note` blob
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `owed_seq` ON `owed` (`seq`);--> statement-breakpoint
@@ -108,21 +121,24 @@ CREATE INDEX `owed_by_patient` ON `owed` (`patient`,`seq`);--> statement-breakpo
 CREATE TABLE `person` (
 	`id` text PRIMARY KEY NOT NULL,
 	`service` text NOT NULL,
-	`revision` integer NOT NULL
+	`revision` integer NOT NULL,
+	`legal_hold` text,
+	`erased_at` text
 );
 --> statement-breakpoint
 CREATE TABLE `resource` (
+	`row` integer PRIMARY KEY NOT NULL,
 	`shelf` text NOT NULL,
 	`type` text NOT NULL,
 	`id` text NOT NULL,
 	`version` integer NOT NULL,
 	`last_updated` text NOT NULL,
 	`patient` text,
-	`body` text,
-	`basis` text,
-	PRIMARY KEY(`shelf`, `type`, `id`)
+	`body` blob,
+	`terms` blob
 );
 --> statement-breakpoint
+CREATE UNIQUE INDEX `resource_place` ON `resource` (`shelf`,`type`,`id`);--> statement-breakpoint
 CREATE INDEX `resource_by_patient` ON `resource` (`patient`,`shelf`);--> statement-breakpoint
 CREATE INDEX `resource_by_time` ON `resource` (`shelf`,`type`,`last_updated`,`id`) WHERE "resource"."body" is not null;--> statement-breakpoint
 CREATE TABLE `resource_version` (
@@ -132,22 +148,17 @@ CREATE TABLE `resource_version` (
 	`version` integer NOT NULL,
 	`last_updated` text NOT NULL,
 	`patient` text,
-	`body` text,
-	`basis` text,
+	`body` blob,
 	PRIMARY KEY(`shelf`, `type`, `id`, `version`)
 );
 --> statement-breakpoint
+CREATE INDEX `resource_version_by_patient` ON `resource_version` (`patient`) WHERE "resource_version"."patient" is not null;--> statement-breakpoint
 CREATE TABLE `search` (
-	`shelf` text NOT NULL,
-	`type` text NOT NULL,
-	`param` text NOT NULL,
-	`value` text NOT NULL,
-	`upto` text,
-	`id` text NOT NULL,
-	PRIMARY KEY(`shelf`, `type`, `param`, `value`, `id`)
-);
+	`term` blob NOT NULL,
+	`resource` integer NOT NULL,
+	PRIMARY KEY(`term`, `resource`)
+) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `search_by_resource` ON `search` (`id`);--> statement-breakpoint
 CREATE TABLE `timer` (
 	`patient` text NOT NULL,
 	`about` text NOT NULL,
@@ -164,7 +175,7 @@ CREATE TABLE `work_item` (
 	`task` text,
 	`about` text NOT NULL,
 	`reason` text NOT NULL,
-	`words` text NOT NULL,
+	`words` blob,
 	`opened_at` text NOT NULL,
 	`resolved_at` text
 );

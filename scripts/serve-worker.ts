@@ -173,7 +173,7 @@ function bindings() {
     HOST: config.host,
     PORT: String(config.port),
     PUBLIC_URL: config.publicUrl,
-    MASTER_KEY: Buffer.from(config.masterKey).toString('base64'),
+    MASTER_KEY: config.masterKeys.map((key) => Buffer.from(key).toString('base64')).join(','),
   }
   return Object.fromEntries(
     Object.entries({ ...environment, ...settings }).map(([name, value = '']) => [name, { type: 'secret_text' as const, value }]),

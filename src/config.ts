@@ -12,8 +12,10 @@ export type Config = {
   dataDir: string
   /** Path of the directory file to apply at start. */
   directory?: string
-  /** 32 bytes. */
+  /** The present one, 32 bytes. */
   masterKey: Uint8Array
+  /** The present one first, then those it replaced, until `keys rotate` has been run. */
+  masterKeys: readonly Uint8Array[]
   /** How many proxies stand in front: that many addresses at the end of X-Forwarded-For are believed. */
   trustedProxies: number
   logLevel: 'debug' | 'info' | 'warn' | 'error'
@@ -36,6 +38,7 @@ export function readConfig(env: Environment, readText: (path: string) => string)
   if (!parsed.success)
     return { faults: [...new Set(parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`))].sort() }
   const { data } = parsed
+  const masterKeys = keysIn((data.MASTER_KEY ?? data.MASTER_KEY_FILE) as string)
   return {
     config: {
       port: data.PORT,
@@ -43,7 +46,8 @@ export function readConfig(env: Environment, readText: (path: string) => string)
       publicUrl: data.PUBLIC_URL ?? `http://${data.HOST.includes(':') ? `[${data.HOST}]` : data.HOST}:${data.PORT}`,
       dataDir: data.DATA_DIR,
       ...(data.DIRECTORY ? { directory: data.DIRECTORY } : {}),
-      masterKey: Buffer.from((data.MASTER_KEY ?? data.MASTER_KEY_FILE) as string, 'base64'),
+      masterKey: masterKeys[0] as Uint8Array,
+      masterKeys,
       trustedProxies: data.TRUST_PROXY,
       logLevel: data.LOG_LEVEL,
       rateLimit: data.RATE_LIMIT,
@@ -60,8 +64,21 @@ const wholeNumber = (from: number, to: number) => {
   return z.string().regex(/^\d+$/, words).transform(Number).pipe(z.number().min(from, words).max(to, words))
 }
 
-const aKey = /^[A-Za-z0-9+/]{43}=$/
-const keyWords = '32 bytes in base64 (44 characters; `openssl rand -base64 32` makes one).'
+const aKey = /^[A-Za-z0-9+/]{43}=(\s*,\s*[A-Za-z0-9+/]{43}=)*$/
+const keyWords =
+  '32 bytes in base64 (44 characters; `openssl rand -base64 32` makes one), or several with commas between, the present one first.'
+const keysIn = (text: string): Uint8Array[] => text.split(',').map((each) => Buffer.from(each, 'base64'))
+
+/**
+ * The master keys alone, for what needs no other setting.
+ *
+ * @returns the keys, the present one first, or what is wrong as a sentence
+ */
+export function readMasterKeys(env: Environment, readText: (path: string) => string): { keys: Uint8Array[] } | { fault: string } {
+  const { MASTER_KEY: key, MASTER_KEY_FILE: file } = env
+  const read = readConfig({ MASTER_KEY: key, MASTER_KEY_FILE: file }, readText)
+  return 'faults' in read ? { fault: read.faults.join(' ') } : { keys: [...read.config.masterKeys] }
+}
 
 const publicUrl = z
   .string()

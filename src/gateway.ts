@@ -15,15 +15,18 @@ import { type ManualClock, manualClock, realClock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Log } from './exchange/exchange.ts'
 import { type Open, openExchange } from './exchange/open.ts'
+import { directoryTypes, keptTypes } from './fhir/kept-types.ts'
 import { searchParameters } from './fhir/search-parameters.ts'
-import { servedTypes } from './fhir/validate.ts'
 import { createApp } from './http/app.ts'
 import type { Door } from './http/context.ts'
 import { listen, peerOf } from './http/listen.ts'
 import { traceOf } from './log.ts'
 import { wakeUp } from './schedule.ts'
 import { applyDirectory, directoryState, loadDirectory } from './store/directory.ts'
+import { KeyUnknown } from './store/keyring.ts'
 import { migrate } from './store/migrate.ts'
+import { releaseLeases } from './store/owed.ts'
+import { openStore } from './store/sealed.ts'
 import { openSqlite } from './store/sqlite.ts'
 
 /** How often what fell due is looked for, and whether another process applied a directory. */
@@ -58,8 +61,14 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
   const known = surroundings(channels, config.host)
 
   mkdirSync(config.dataDir, { recursive: true })
-  const database = openSqlite(join(config.dataDir, 'exchange.db'))
-  const migrated = await migrate(database)
+  const file = openSqlite(join(config.dataDir, 'exchange.db'))
+  const migrated = await migrate(file)
+  const database = await openStore(file, config.masterKeys).catch(async (error: unknown) => {
+    await file.close()
+    if (error instanceof KeyUnknown) return undefined
+    throw error
+  })
+  if (!database) return { faults: [otherMasterKey] }
   if (config.directory !== undefined) {
     const { directory: earlier } = await loadDirectory(database)
     const read = readDirectory(readText(config.directory), { ...known, known: earlier })
@@ -87,6 +96,8 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
     publicUrl: config.publicUrl,
     fetch: outgoing(known.reach),
   })
+  // One gateway works on one database file, so whatever is leased was in the hands of the one before.
+  await database.atomically([releaseLeases(open.exchange.now().toISOString())])
   let stopping: Promise<void> | undefined
   const app = createApp({
     exchange: open.exchange,
@@ -95,8 +106,8 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
     settings: {
       masterKey: config.masterKey,
       rateLimit: config.rateLimit,
-      types: servedTypes,
-      readOnly: ['Organization'],
+      types: keptTypes,
+      readOnly: directoryTypes,
       searchParameters,
       peer: peerOf(config.trustedProxies),
       stopping: () => stopping !== undefined,
@@ -154,6 +165,9 @@ export function directoryFaults(path: string): string[] {
   const read = readDirectory(text, { ...surroundings(allChannels, process.env.HOST), known: { services: earlier, partners: earlier } })
   return 'faults' in read ? read.faults.map((fault) => `DIRECTORY ${fault}`) : []
 }
+
+const otherMasterKey =
+  'MASTER_KEY is not the one this database was sealed with. Add the former one after it, with a comma between, and run `keys rotate`.'
 
 export const readText = (path: string): string => readFileSync(path, 'utf8')
 const surroundings = (channels: ReadonlyMap<string, Channel>, host: string | undefined) => ({

@@ -15,7 +15,14 @@ for (const fault of ['uncaughtException', 'unhandledRejection'] as const) {
   })
 }
 
-const started = await startGateway(config, { log })
+const started = await startGateway(config, { log }).catch((error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EADDRINUSE' && error.code !== 'EACCES') throw error
+  return {
+    faults: [
+      `PORT ${config.port} can not be opened: ${error.code === 'EADDRINUSE' ? 'something else is listening there' : 'it is not ours to open'}.`,
+    ],
+  }
+})
 if ('faults' in started) refuseToStart(started.faults)
 
 let stopping = false

@@ -14,15 +14,17 @@ import { type Config, isLoopback, readConfig } from './config.ts'
 import type { Exchange } from './exchange/exchange.ts'
 import { type Open, openExchange } from './exchange/open.ts'
 import { stepsOf } from './exchange/steps.ts'
+import { directoryTypes, keptTypes } from './fhir/kept-types.ts'
 import { outcome } from './fhir/outcome.ts'
 import { searchParameters } from './fhir/search-parameters.ts'
-import { servedTypes } from './fhir/validate.ts'
 import { createApp } from './http/app.ts'
 import type { Asked } from './http/context.ts'
 import { fhirJson } from './http/errors.ts'
 import { createLog, traceOf } from './log.ts'
 import { type D1Binding, openD1 } from './store/d1.ts'
 import { directoryState, loadDirectory } from './store/directory.ts'
+import { KeyUnknown } from './store/keyring.ts'
+import { openStore } from './store/sealed.ts'
 
 /** After its answer an event has 30 s. It takes on messages for 8 of them, and an attempt may last 20. */
 const takingMs = 8_000
@@ -80,6 +82,7 @@ async function gatewayFor(env: Env): Promise<Gateway | { faults: string[] }> {
     return opened
   } catch (error) {
     createLog('error', say)('error', 'database.failed', traceOf(error))
+    if (error instanceof KeyUnknown) return { faults: ['MASTER_KEY is not the one this database was sealed with.'] }
     return { faults: ['the database can not be read: was every migration applied?'] }
   }
 }
@@ -101,7 +104,7 @@ const say = (line: string) => console.log(line.trimEnd())
 
 async function open(config: Config, env: Env): Promise<Gateway> {
   const log = createLog(config.logLevel, say)
-  const database = openD1(env.DB)
+  const database = await openStore(openD1(env.DB), config.masterKeys)
   const load = async () => {
     const state = await directoryState(database)
     const loaded = await loadDirectory(database, { env: textsOf(env), readText: noFile })
@@ -139,8 +142,8 @@ async function open(config: Config, env: Env): Promise<Gateway> {
     settings: {
       masterKey: config.masterKey,
       rateLimit: config.rateLimit,
-      types: servedTypes,
-      readOnly: ['Organization'],
+      types: keptTypes,
+      readOnly: directoryTypes,
       searchParameters,
       peer: peerOf(config.host),
       ...(clock ? { turn: (to: Date) => turn(to, clock.set) } : {}),

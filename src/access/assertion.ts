@@ -14,7 +14,7 @@ import {
   jwtVerify,
 } from 'jose'
 import { useAssertion } from '../store/assertions.ts'
-import type { Database } from '../store/database.ts'
+import type { Driver } from '../store/database.ts'
 import type { Client } from './directory-file.ts'
 
 /** What a token request did wrong, in the words of RFC 6749 section 5.2. */
@@ -30,7 +30,7 @@ export class TokenRefusal extends Error {
 
 export type Surroundings = {
   clients: () => ReadonlyMap<string, Client>
-  database: Database
+  database: Driver
   /** `aud` of every assertion. */
   tokenUrl: string
   fetch: typeof globalThis.fetch

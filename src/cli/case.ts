@@ -4,6 +4,7 @@
  *
  * What is printed says where information stands in the file and what kind it is, never what it says.
  */
+import { randomBytes } from 'node:crypto'
 import type { Bundle, Parameters, ParametersParameter, Resource, Task } from '@medplum/fhirtypes'
 import { readDirectory } from '../access/directory-file.ts'
 import { allowedFor } from '../channels/address.ts'
@@ -17,6 +18,7 @@ import { stepsOf } from '../exchange/steps.ts'
 import { isReferralAnswer } from '../exchange/task.ts'
 import { Refusal } from '../fhir/outcome.ts'
 import { migrate } from '../store/migrate.ts'
+import { openStore } from '../store/sealed.ts'
 import { openSqlite } from '../store/sqlite.ts'
 import { casePage } from './case-page.ts'
 import { exampleDirectory } from './example-directory.ts'
@@ -82,8 +84,9 @@ function instantOf({ at }: Given['values'], { now }: Terminal): Date {
 
 async function reportOn(bundle: Bundle, at: Date, terminal: Terminal): Promise<CaseReport> {
   const { from, directory } = directoryFor(bundle, terminal)
-  const database = openSqlite(':memory:')
-  await migrate(database)
+  const memory = openSqlite(':memory:')
+  await migrate(memory)
+  const database = await openStore(memory, [randomBytes(32)])
   const exchange: Exchange = {
     database,
     now: () => at,

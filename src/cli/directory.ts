@@ -4,7 +4,7 @@
 import { readDirectory } from '../access/directory-file.ts'
 import { allowedFor } from '../channels/address.ts'
 import { applyDirectory, loadDirectory } from '../store/directory.ts'
-import { withDatabase } from './store.ts'
+import { withDriver } from './store.ts'
 import { Fault, textOf, type Verb } from './terminal.ts'
 
 export const applyFile: Verb = {
@@ -15,7 +15,7 @@ export const applyFile: Verb = {
   run: async ({ positionals: [path = ''] }, terminal) => {
     const text = textOf(terminal, path)
     const { adapters, channels, env, readText, now } = terminal
-    return withDatabase(
+    return withDriver(
       terminal,
       async (database) => {
         const { directory: known } = await loadDirectory(database)

@@ -8,13 +8,14 @@ import { Fault, table, type Verb } from './terminal.ts'
 
 export const listDisclosures: Verb = {
   name: 'disclosures',
-  usage: 'disclosures [KIND]',
+  usage: 'disclosures [KIND] [--markdown]',
   does: 'lists everything each kind of partner can be told, with its purpose and legal basis',
   takes: [0, 1],
-  run: async ({ positionals: [kind] }, { adapters }) => {
+  options: { markdown: { type: 'boolean' } },
+  run: async ({ positionals: [kind], values: { markdown } }, { adapters }) => {
     const chosen = kind === undefined ? [...adapters.values()] : [adapters.get(kind)].filter((one) => one !== undefined)
     if (chosen.length === 0) throw new Fault(`KIND is one of ${[...adapters.keys()].join(', ')}.`, 2)
-    return { json: chosen.map(asData), text: chosen.map(asPage).join('\n\n') }
+    return { json: chosen.map(asData), text: markdown ? asMarkdown(chosen) : chosen.map(asPage).join('\n\n') }
   },
 }
 
@@ -34,14 +35,21 @@ const asData = ({ kind, name, mapping }: Adapter) => ({
   items: disclosures(mapping),
 })
 
-function asPage({ kind, name, mapping }: Adapter): string {
-  const list = (words: readonly string[]) => (words.length ? words.join('; ') : 'nothing is named')
-  const rows = disclosures(mapping).map(({ what, section, element, categories: of, must }) => [
+const list = (words: readonly string[]) => (words.length ? words.join('; ') : 'nothing is named')
+const rule =
+  'Each line leaves only if the person agreed to share it. An item of a list carries the category it is labelled with; one labelled with anything that is not named beside it stays.'
+const heads = ['what', 'where it stands in the message', 'when', 'shared as'] as const
+
+const rowsOf = ({ mapping }: Adapter): string[][] =>
+  disclosures(mapping).map(({ what, section, element, categories: of, must }) => [
     what,
     `${section}: ${element}`,
     must ? 'always' : 'if known',
     inWords(of).join('; '),
   ])
+
+function asPage(adapter: Adapter): string {
+  const { kind, name, mapping } = adapter
   return [
     `${name} (${kind}), version ${mapping.version}`,
     '',
@@ -52,8 +60,37 @@ function asPage({ kind, name, mapping }: Adapter): string {
     `Waits if not agreed: ${list(inWords(mapping.essential))}`,
     `Fixed words  ${mapping.statement}`,
     '',
-    'Each line leaves only if the person agreed to share it. An item of a list carries the category it is labelled with; one labelled with anything that is not named beside it stays.',
+    rule,
     '',
-    table(['what', 'where it stands in the message', 'when', 'shared as'], rows),
+    table(heads, rowsOf(adapter)),
+  ].join('\n')
+}
+
+/** `docs/disclosures.md`, whole. */
+function asMarkdown(chosen: readonly Adapter[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  const section = (adapter: Adapter): string[] => {
+    const { kind, name, mapping } = adapter
+    const facts = [
+      ['purpose', mapping.purpose],
+      ['purpose code', mapping.purposeOfUse.join(', ')],
+      ['legal basis', mapping.legalBasis],
+      ['never told, whatever was agreed', list(inWords(mapping.never))],
+      ['the handover waits if this is not agreed', list(inWords(mapping.essential))],
+      ['fixed words that go along', mapping.statement],
+    ]
+    const head = [`## ${name}`, '', `\`${kind}\`, version ${mapping.version}, from \`mappings/${kind}.ts\`.`, '', '| | |', '|---|---|']
+    const rows = rowsOf(adapter).map(line)
+    return [...head, ...facts.map(line), '', line(heads), line(heads.map(() => '---')), ...rows, '']
+  }
+  return [
+    '# What each kind of partner can be told',
+    '',
+    'Written by `npm run --silent reconnect -- disclosures --markdown > docs/disclosures.md`; a test fails when the mappings say something else. It',
+    'is for an information-governance lead to read and sign. A signature is for one version of one kind.',
+    '',
+    rule,
+    '',
+    ...chosen.flatMap(section),
   ].join('\n')
 }

@@ -3,36 +3,61 @@
  */
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { readMasterKeys } from '../config.ts'
 import type { Database } from '../store/database.ts'
+import { KeyUnknown } from '../store/keyring.ts'
 import { migrate } from '../store/migrate.ts'
-import { openSqlite } from '../store/sqlite.ts'
+import { openStore } from '../store/sealed.ts'
+import { openSqlite, type SqliteDatabase } from '../store/sqlite.ts'
 import { Fault, type Terminal } from './terminal.ts'
 
 const folderOf = ({ env }: Terminal): string => env.DATA_DIR?.trim() || '.data'
 
 /**
+ * The store, with what is sealed in it open to the master keys of this environment.
+ *
+ * @throws Fault when there is no database, or another master key sealed it
+ */
+export function withDatabase<Result>(terminal: Terminal, work: (database: Database) => Promise<Result>): Promise<Result> {
+  return withDriver(terminal, async (driver) => work(await openStore(driver, masterKeysOf(terminal)).catch(say)))
+}
+
+/**
+ * The database without its keys: for what is not sealed.
+ *
  * @param make also when there is no database yet
  * @throws Fault when there is none, or none can be made
  */
-export async function withDatabase<Result>(
+export async function withDriver<Result>(
   terminal: Terminal,
-  work: (database: Database) => Promise<Result>,
+  work: (driver: SqliteDatabase) => Promise<Result>,
   make = false,
 ): Promise<Result> {
   const folder = folderOf(terminal)
   const file = join(folder, 'exchange.db')
   if (!make && !existsSync(file)) throw new Fault(`There is no database in ${folder}: set DATA_DIR to the folder the gateway uses.`)
-  let database: Database
+  let driver: SqliteDatabase
   try {
     if (make) mkdirSync(folder, { recursive: true })
-    database = openSqlite(file)
+    driver = openSqlite(file)
   } catch {
     throw new Fault(`The database in ${folder} can not be opened.`)
   }
   try {
-    await migrate(database)
-    return await work(database)
+    await migrate(driver)
+    return await work(driver)
   } finally {
-    await database.close()
+    await driver.close()
   }
+}
+
+/** @throws Fault when there is none in this environment */
+export function masterKeysOf({ env, readText }: Terminal): Uint8Array[] {
+  const read = readMasterKeys(env, readText)
+  if ('fault' in read) throw new Fault(read.fault)
+  return read.keys
+}
+
+function say(error: unknown): never {
+  throw error instanceof KeyUnknown ? new Fault('MASTER_KEY is not the one this database was sealed with.') : error
 }

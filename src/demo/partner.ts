@@ -78,7 +78,6 @@ const outcome = (code: string) => ({ resourceType: 'OperationOutcome', issue: [{
 /** Answers a message as BaRS has it: the Task of the handover in its new state. */
 export async function answerByMessage(client: Client, { bundle }: Letter, say: HandoverState): Promise<void> {
   const task = taskIn(bundle)
-  const header = headerIn(bundle)
   const id = randomUUID()
   await client.call('POST', '/fhir/$process-message', {
     resourceType: 'Bundle',
@@ -93,7 +92,7 @@ export async function answerByMessage(client: Client, { bundle }: Letter, say: H
           id,
           eventCoding: { system: messageEvents, code: 'servicerequest-response' },
           source: { name: client.id, endpoint: `urn:x-partner:${client.id}` },
-          response: { identifier: header?.id, code: 'ok' },
+          response: { identifier: bundle.id, code: 'ok' },
           focus: [{ reference: `urn:uuid:${task?.id}` }],
         },
       },

@@ -3,11 +3,11 @@
  * moves exactly as the table of `domain/handover.ts` allows.
  */
 import type { Task } from '@medplum/fhirtypes'
-import { applyPatch, type Operation } from 'rfc6902'
 import type { Caller, Request } from '../access/caller.ts'
 import { allowed } from '../access/caller.ts'
 import { type HandoverState, move } from '../domain/handover.ts'
 import { type Issue, Refusal, refuse } from '../fhir/outcome.ts'
+import { patched } from '../fhir/patch.ts'
 import { ours } from '../fhir/systems.ts'
 import { validate } from '../fhir/validate.ts'
 import { readResource, type Stored } from '../store/resources.ts'
@@ -116,14 +116,7 @@ function taskAnswer(change: Change, caller: Caller, id: string): Answer {
   }
 }
 
-function byPatch(present: Task, operations: unknown): Said {
-  if (!Array.isArray(operations)) throw refuse(400, 'structure', 'A JSON Patch is a list of operations.')
-  const copy = structuredClone(present)
-  const failures = applyPatch(copy, operations as Operation[])
-  const index = failures.findIndex(Boolean)
-  if (index >= 0) throw refuse(422, 'processing', `Operation ${index} of the patch can not be applied.`)
-  return byBody(present, copy)
-}
+const byPatch = (present: Task, operations: unknown): Said => byBody(present, patched(present, operations))
 
 /** What differs between the Task as it stands and as it is sent; anything but status, reason, output and note must be as it was. */
 function byBody(present: Task, body: unknown): Said {

@@ -107,7 +107,7 @@ export function startChange(situation: Situation, actor: Actor): Change {
     void(owed, note) {
       // What is being sent right now is asked about again by whoever sends it; here it counts as possibly arrived.
       if (owed.state === 'sending') return
-      extra.push(mustChange('owed', voidOwed(owed.id, at, note)))
+      extra.push(mustChange('owed', voidOwed(owed, at, note)))
       owed.state = 'void'
     },
     wait(about, dueAt) {

@@ -140,53 +140,72 @@ async function outcomeOf(exchange: Exchange, message: Owed, partner: Partner | u
       outcome: 'void',
       lookAgain: true,
       note: refused,
-      statements: settle({ id, attempt: number, at, outcome: 'void', note: refused }),
+      statements: settle({ id, patient: message.patient, attempt: number, at, outcome: 'void', note: refused }),
     }
   }
   const delivery = await send(exchange, message, partner)
   const after = exchange.now()
+  const sent = auditSent(message, after.toISOString(), delivery)
   const lane =
     delivery.outcome === 'unavailable'
       ? laneFailed(partner.id, await laneOf(exchange.database, partner.id), after)
       : laneAnswered(partner.id)
   if (delivery.outcome === 'accepted') {
     const { receipt } = delivery
-    const told = recordAudit([
-      {
-        id: newId(),
-        at: after.toISOString(),
-        action: 'deliver',
-        who: 'exchange',
-        service: message.service,
-        patient: message.patient,
-        entity: `Task/${message.task}`,
-        recipient: partner.id,
-        detail: JSON.stringify({ message: id, attempt: number, reason: message.reason }),
-      },
-    ])
     return {
       outcome: 'delivered',
       delivered: true,
-      statements: [...settle({ id, attempt: number, at: after.toISOString(), outcome: 'accepted', receipt }), lane, told],
+      statements: [
+        ...settle({ id, patient: message.patient, attempt: number, at: after.toISOString(), outcome: 'accepted', receipt }),
+        lane,
+        sent,
+      ],
     }
   }
   if (delivery.outcome === 'rejected')
-    return parked(exchange, message, `the partner rejected it: ${delivery.issues.join(', ')}`, false, lane)
+    return parked(exchange, message, `the partner rejected it: ${delivery.issues.join(', ')}`, false, lane, sent)
   const { reason, unanswered, retryAfterSeconds } = delivery
   if (unanswered && !partner.deduplicates)
-    return parked(exchange, message, `${reason}; this partner can not tell a repeat from a second message`, true, lane)
+    return parked(exchange, message, `${reason}; this partner can not tell a repeat from a second message`, true, lane, sent)
   const since = message.firstTriedAt ? new Date(message.firstTriedAt).getTime() : after.getTime()
-  if (after.getTime() - since >= giveUpMs) return parked(exchange, message, `${reason}; tried for 72 hours`, unanswered, lane)
+  if (after.getTime() - since >= giveUpMs) return parked(exchange, message, `${reason}; tried for 72 hours`, unanswered, lane, sent)
   const dueAt = new Date(after.getTime() + Math.max(backoffMs(number), (retryAfterSeconds ?? 0) * 1000)).toISOString()
   return {
     outcome: 'unavailable',
     note: reason,
     statements: [
-      ...settle({ id, attempt: number, at: after.toISOString(), outcome: 'unavailable', dueAt, unanswered, note: reason }),
+      ...settle({
+        id,
+        patient: message.patient,
+        attempt: number,
+        at: after.toISOString(),
+        outcome: 'unavailable',
+        dueAt,
+        unanswered,
+        note: reason,
+      }),
       lane,
+      // One row for a message that is tried again and again: the first says that it may have been read.
+      ...(number === 1 ? [sent] : []),
     ],
   }
 }
+
+/** Whatever it answered, a partner that was sent something may have read it. */
+const auditSent = (message: Owed, at: string, { outcome }: Delivery): Statement =>
+  recordAudit([
+    {
+      id: newId(),
+      at,
+      action: outcome === 'accepted' ? 'deliver' : 'attempt',
+      who: 'exchange',
+      service: message.service,
+      patient: message.patient,
+      entity: `Task/${message.task}`,
+      recipient: message.partner,
+      detail: JSON.stringify({ message: message.id, attempt: message.attempts, reason: message.reason, outcome }),
+    },
+  ])
 
 /** Half a minute, doubled at each attempt up to four hours, and up to a fifth more or less so that messages do not march in step. */
 export function backoffMs(attemptsMade: number, chance = Math.random()): number {
@@ -244,7 +263,7 @@ function parked(exchange: Exchange, message: Owed, why: string, unanswered: bool
     note: why,
     statements: [
       ...more,
-      ...settle({ id: message.id, attempt: message.attempts, at, outcome: 'parked', unanswered, note: why }),
+      ...settle({ id: message.id, patient: message.patient, attempt: message.attempts, at, outcome: 'parked', unanswered, note: why }),
       openWorkItem({
         id: newId(),
         service: message.service,

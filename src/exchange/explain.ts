@@ -141,10 +141,10 @@ export async function toldAbout(exchange: Pick<Exchange, 'database' | 'directory
     ),
   )
   return rows
-    .filter((row) => row.recipient && /^(deliver|read|vread|search|history)$/.test(row.action))
+    .filter((row) => row.recipient && /^(deliver|attempt|read|vread|search|history)$/.test(row.action))
     .map((row): Told => {
       const recipient = row.recipient as string
-      const message = row.action === 'deliver' && row.detail ? (JSON.parse(row.detail) as { message: string; reason: string }) : undefined
+      const message = /^(deliver|attempt)$/.test(row.action) && row.detail ? (JSON.parse(row.detail) as Sent) : undefined
       const sent = owed.find((one) => one.id === message?.message)
       const because = message && basis.get(message.message)
       const what = sent ? grouped(JSON.parse(sent.basis) as Disclosure[]).map(([words]) => words) : []
@@ -152,16 +152,21 @@ export async function toldAbout(exchange: Pick<Exchange, 'database' | 'directory
         recipient,
         name: partners.get(recipient)?.name ?? recipient,
         at: row.at,
-        how: message
-          ? message.reason === 'revoke'
-            ? 'was told to stop, without content'
-            : 'by a message'
-          : `read ${row.entity ?? 'its list'}`,
+        how: message ? sentWords(message, partners.get(recipient)?.channel.name === 'pull') : `read ${row.entity ?? 'its list'}`,
         what,
         ...(because ? { basis: because } : {}),
       }
     })
     .reverse()
+}
+
+type Sent = { message: string; reason: string; outcome: string }
+
+function sentWords({ reason, outcome }: Sent, pulls: boolean): string {
+  if (reason === 'revoke') return 'was told to stop, without content'
+  if (outcome === 'rejected') return 'was sent a message, which it rejected'
+  if (outcome === 'unavailable') return 'may have received a message: it gave no good answer'
+  return pulls ? 'found it on its shelf to read' : 'by a message'
 }
 
 async function handover(exchange: Exchange, request: Request, id: string): Promise<{ situation: Situation; task: Task }> {

@@ -10,6 +10,7 @@ import { messageEvents } from '../fhir/systems.ts'
 import { validate } from '../fhir/validate.ts'
 import { Conflict } from '../store/database.ts'
 import { takeMessage } from '../store/inbox.ts'
+import { owedOfTask } from '../store/owed.ts'
 import { readResource } from '../store/resources.ts'
 import { amend } from './amend.ts'
 import { moveHandover, type Said } from './answer.ts'
@@ -104,6 +105,12 @@ async function receiveAnswer(
     )
   const patient = await patientOfTask(exchange, caller.shelf, id)
   if (!patient) throw refuse(404, 'not-found', 'There is no such handover here.', `${at}.id`)
+  // BaRS: the Bundle.id of what is answered. Who pulled had no Bundle, and names the Task.
+  const sent = await owedOfTask(exchange.database, id as string)
+  if (![id, ...sent.map((message) => message.id)].includes(header.response.identifier)) {
+    const text = 'response.identifier is the id of the Bundle that is answered, or of the Task.'
+    throw refuse(404, 'not-found', text, 'Bundle.entry[0].resource.response.identifier')
+  }
   const state = stateOf(task)
   const answer = (): Answer => ({
     status: 200,

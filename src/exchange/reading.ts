@@ -12,7 +12,7 @@ import { refuse } from '../fhir/outcome.ts'
 import { healthcareService } from '../fhir/parts.ts'
 import { parseSearch, type SearchQuery } from '../fhir/search.ts'
 import { type Page, searchBundle } from '../fhir/search-bundle.ts'
-import { indexRows } from '../fhir/search-parameters.ts'
+import { fits } from '../fhir/search-terms.ts'
 import type { Disclosure } from '../mapping.ts'
 import { recordAudit } from '../store/audit.ts'
 import { consentsOf, historyOf, readResource, readVersion, type Stored } from '../store/resources.ts'
@@ -81,7 +81,7 @@ export async function searchFor(exchange: Exchange, request: Request, type: stri
     status: 200,
     body: searchBundle(exchange.publicUrl, query, page, exchange.now().toISOString()),
   })
-  if (type === 'Organization' || type === 'HealthcareService') return bundle(searchDirectory(exchange, request, type, query))
+  const known = type === 'Organization' || type === 'HealthcareService' ? searchDirectory(exchange, request, type, query) : []
   const found = await searchShelf(exchange.database, request.caller.shelf, query)
   const matches = await stillAllowed(exchange, request, found.matches)
   const included = (await stillAllowed(exchange, request, found.included)).filter((one) => allowed(request.caller, one.type, 'r'))
@@ -96,11 +96,11 @@ export async function searchFor(exchange: Exchange, request: Request, type: stri
   const hidden = matches.length < found.matches.length
   const bodies = (rows: readonly Stored[]) => rows.flatMap(({ body }) => body ?? [])
   return bundle({
-    matches: bodies(matches),
+    matches: [...known, ...bodies(matches)],
     included: bodies(included),
     ...(found.next ? { next: found.next } : {}),
     // A total that counted what is hidden would tell that something is.
-    ...(found.total === undefined || hidden ? {} : { total: found.total }),
+    ...(found.total === undefined || hidden ? {} : { total: found.total + known.length }),
   })
 }
 
@@ -207,27 +207,13 @@ function inDirectory(exchange: Exchange, type: string, id: string): Organization
   return one && organizationOf(one)
 }
 
-/** A partner sees services and itself: it does not learn which other partners there are. */
-function searchDirectory(exchange: Exchange, { caller }: Request, type: string, query: SearchQuery): Page {
+/** A partner sees services and itself: it does not learn which other partners there are. The directory is small and in memory. */
+function searchDirectory(exchange: Exchange, { caller }: Request, type: string, query: SearchQuery): (Organization | HealthcareService)[] {
   const { services, partners } = exchange.directory()
   const visible = caller.role === 'service' ? [...partners.keys()] : caller.partner ? [caller.partner] : []
   const known = type === 'HealthcareService' ? [...services.keys()] : [...services.keys(), ...visible]
-  const matches = known
+  if (query.after) return []
+  return known
     .flatMap((id) => inDirectory(exchange, type, id) ?? [])
-    .filter((one) => query.conditions.every((condition) => holds(condition, one)))
-  return { matches, included: [], total: matches.length }
-}
-
-/** The directory is small and stands in memory: its resources are tested by the rows a search would find them by. */
-function holds(condition: SearchQuery['conditions'][number], one: Organization | HealthcareService): boolean {
-  if (condition.kind === 'id') return condition.ids.includes(one.id as string)
-  if (condition.kind !== 'value') return true
-  const values = indexRows(one).flatMap(({ param, value }) => (param === condition.param ? [value] : []))
-  const found = values.some(
-    (value) =>
-      condition.exact.includes(value) ||
-      condition.prefixes.some((start) => value.startsWith(start)) ||
-      condition.contains.some((part) => value.includes(part)),
-  )
-  return found !== (condition.not === true)
+    .filter((one) => query.conditions.every((condition) => condition.kind === 'chain' || fits(condition, one)))
 }

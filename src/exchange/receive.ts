@@ -5,10 +5,10 @@
  * plan, commit. Somebody was faster: all of it again, on what is so now.
  */
 import type { Resource } from '@medplum/fhirtypes'
-import { applyPatch, type Operation } from 'rfc6902'
 import { v7 as newId } from 'uuid'
 import { allowed, type Request } from '../access/caller.ts'
 import { type Issue, Refusal, refuse } from '../fhir/outcome.ts'
+import { patched } from '../fhir/patch.ts'
 import { parseSearch } from '../fhir/search.ts'
 import { validate } from '../fhir/validate.ts'
 import { recordAudit } from '../store/audit.ts'
@@ -187,15 +187,6 @@ async function onlyMatch(exchange: Exchange, shelf: string, type: string, search
   const { matches } = await searchShelf(exchange.database, shelf, parseSearch(type, new URLSearchParams(search)))
   if (matches.length > 1) throw refuse(412, 'duplicate', 'More than one resource matches If-None-Exist.', at)
   return matches[0]
-}
-
-function patched(present: Resource, operations: unknown): unknown {
-  if (!Array.isArray(operations)) throw refuse(400, 'structure', 'A JSON Patch is a list of operations.')
-  const copy = structuredClone(present)
-  const failures = applyPatch(copy, operations as Operation[])
-  const index = failures.findIndex(Boolean)
-  if (index >= 0) throw refuse(422, 'processing', `Operation ${index} of the patch can not be applied.`)
-  return copy
 }
 
 /** 'https://this.server/fhir/Patient/1' is 'Patient/1'. */

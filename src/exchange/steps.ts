@@ -24,17 +24,6 @@ export const stepsOf = (exchange: Exchange): Steps => ({
   operation: (request, name, target, input) => operation(exchange, request, name, target, input),
 })
 
-/** Operations of CONTRACT.md 4 that are still to come; asking for one says so. */
-const toCome = new Set([
-  'ServiceRequest $triage',
-  'ServiceRequest $allocate',
-  'ServiceRequest $extend',
-  'ServiceRequest $close',
-  'Patient $override',
-  'Subscription $status',
-  'Subscription $events',
-])
-
 async function operation(
   exchange: Exchange,
   request: Request,
@@ -56,7 +45,6 @@ async function operation(
       )
     }
   }
-  if (toCome.has(asked)) throw refuse(501, 'not-supported', 'This operation is not supported yet.')
   throw refuse(404, 'not-supported', 'There is no such operation here.')
 }
 

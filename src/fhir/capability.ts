@@ -70,7 +70,7 @@ function resource(type: string, served: Served): CapabilityStatementRestResource
     interaction: [...reading, ...(writable ? writing : [])].map((code) => ({ code })),
     versioning: writable ? 'versioned-update' : 'versioned',
     readHistory: true,
-    updateCreate: writable,
+    updateCreate: false,
     ...(writable
       ? {
           conditionalCreate: true,

@@ -23,10 +23,10 @@ export type SearchParameter = {
   as?: string
 }
 
-/** One row of the index: dates have the first and the last instant they cover. */
+/** One value a resource can be found by: dates have the first and the last instant they cover. */
 export type IndexRow = { param: string; value: string; upto?: string }
 
-/** Every row this resource is found by. */
+/** Every value this resource is found by, in clear: search-terms.ts makes of them what the index holds. */
 export function indexRows(resource: Resource): IndexRow[] {
   const searched = matchable(resource)
   const rows: IndexRow[] = []
@@ -57,7 +57,9 @@ export function referencesIn(resource: Resource, name: string): string[] {
 
 /** Case, accents and runs of spaces do not matter in a string. */
 export const fold = (text: string): string => {
-  const plain = ascii.test(text) ? text : text.normalize('NFD').replace(/\p{M}/gu, '').replace(/[’‘`]/g, "'")
+  // Only the beginning is kept; taking a whole megabyte of accents apart would cost seconds.
+  const start = text.slice(0, 8 * longestString)
+  const plain = ascii.test(start) ? start : start.normalize('NFD').replace(/\p{M}/gu, '').replace(/[’‘`]/g, "'")
   return plain.toLowerCase().trim().replace(/\s+/g, ' ').slice(0, longestString)
 }
 /**
@@ -491,7 +493,7 @@ function stringRows(param: string, found: unknown, parameter: SearchParameter, r
 function referenceRows(param: string, found: unknown, { targets }: SearchParameter, rows: IndexRow[]): void {
   const { reference, identifier } = found as { reference?: string; identifier?: unknown }
   if (reference && !reference.startsWith('#')) {
-    const value = reference.replace(/\/_history\/.*$/, '')
+    const value = reference.split('/_history/')[0] as string
     if (!targets?.length || targets.includes(value.split('/').at(-2) ?? '')) rows.push({ param, value })
   }
   if (identifier) tokenRows(`${param}:identifier`, identifier, { kind: 'token', paths: [] }, rows)
@@ -524,6 +526,13 @@ const rowsOf: Readonly<Record<ParameterKind, Writer>> = {
   uri: (param, found, _parameter, rows) => {
     if (typeof found === 'string') rows.push({ param, value: found })
   },
+}
+
+/** What the values of an index row are. `undefined` for those that only an opened resource is tested by (`name:exact`). */
+export const kindOfRow = (type: string, param: string): ParameterKind | undefined => {
+  const colon = param.indexOf(':')
+  if (colon > 0) return param.endsWith(':identifier') ? 'token' : undefined
+  return parameterOf(type, param)?.kind
 }
 
 /** A parameter of this type, its own or one of every type. */

@@ -10,8 +10,19 @@ import { type Refusal, refuse } from './outcome.ts'
 import { fold, instantsOf, parameterOf, type SearchParameter, searchParameters, tokenValue } from './search-parameters.ts'
 import { BASE } from './systems.ts'
 
-/** A test on the rows of one parameter: any of `exact`, or what starts with, ends in or contains one of these. */
-export type ValueTest = { kind: 'value'; param: string; exact: string[]; prefixes: string[]; endings: string[]; contains: string[] }
+/**
+ * A test on the values of one parameter: any of `exact`, a token of one of `codes` whatever its system, or what starts with,
+ * ends in or contains one of these.
+ */
+export type ValueTest = {
+  kind: 'value'
+  param: string
+  exact: string[]
+  codes: string[]
+  prefixes: string[]
+  endings: string[]
+  contains: string[]
+}
 export type DateTest = { kind: 'date'; param: string; tests: DateRange[] }
 /** `from` and `upto` are the first and last instant of what was asked. */
 export type DateRange = { op: DateOp; from: string; upto: string }
@@ -216,7 +227,7 @@ function testOf(
   bases: readonly string[],
 ): ((ValueTest | DateTest) & { not?: true }) | undefined {
   const param = as ?? called
-  const test: ValueTest = { kind: 'value', param, exact: [], prefixes: [], endings: [], contains: [] }
+  const test: ValueTest = { kind: 'value', param, exact: [], codes: [], prefixes: [], endings: [], contains: [] }
   switch (`${kind}:${modifier ?? ''}`) {
     case 'token:':
     case 'token:not':
@@ -248,7 +259,7 @@ function testOf(
 /** `code`, `system|code`, `|code`, `system|`. */
 function tokenTest(test: ValueTest, text: string, plain?: true): void {
   const bar = /(?<!\\)\|/.exec(text)?.index
-  if (bar === undefined) (plain ? test.exact : test.prefixes).push(tokenValue(unescaped(text)))
+  if (bar === undefined) (plain ? test.exact : test.codes).push(tokenValue(unescaped(text)))
   else {
     const system = unescaped(text.slice(0, bar))
     const code = unescaped(text.slice(bar + 1))
@@ -267,7 +278,7 @@ function referencesOf(text: string, types: readonly string[] | undefined, bases:
 
 /** 'ge2026-03-02', '2026-03', 'lt2026-03-02T09:00:00Z'. */
 function rangeOf(text: string, name: string): DateRange {
-  const [, op = 'eq', day = ''] = /^(eq|ne|gt|ge|lt|le|sa|eb)?(.*)$/.exec(unescaped(text)) as unknown as [string, DateOp?, string?]
+  const [, op = 'eq', day = ''] = /^(eq|ne|gt|ge|lt|le|sa|eb)?(.*)$/s.exec(unescaped(text)) as unknown as [string, DateOp?, string?]
   const instants = instantsOf(day.replace(' ', '+'))
   if (!instants) throw refuse(400, 'value', `${parameter(name)} is a date, after eq, ne, gt, ge, lt, le, sa or eb where wanted.`)
   return { op, ...instants }
@@ -288,8 +299,15 @@ function folded(text: string, name: string): string {
 
 const unescaped = (text: string): string => (text.includes('\\') ? text.replace(/\\([,|$\\])/g, '$1') : text)
 
-/** A parameter's name is safe to repeat only when it looks like one. */
-const parameter = (name: string): string => (/^[A-Za-z_:.-]{1,40}$/.test(name) ? name : 'A search parameter')
+/** A parameter's name is safe to repeat only when we know every word of it: anything else may be somebody's name. */
+const parameter = (name: string): string =>
+  name.length <= 100 && name.split(/[:.]/).every((word) => knownWords.has(word)) ? name : 'A search parameter'
+const knownWords = new Set([
+  ...Object.entries(searchParameters).flatMap(([type, parameters]) => [type, ...Object.keys(parameters)]),
+  ...['_count', '_sort', '_include', '_revinclude', '_total', '_summary', '_elements', '_format', '_page', '_has', '_content', '_text'],
+  ...['_contained', '_containedType', '_score', '_filter', '_query', '_list', '_type', '_since', '_pretty'],
+  ...['exact', 'contains', 'not', 'missing', 'identifier', 'in', 'not-in', 'above', 'below', 'text', 'of-type', 'iterate', 'recurse'],
+])
 
 const unknown = (name: string, type: string): Refusal =>
   refuse(400, 'not-supported', `${parameter(name)} is not supported for ${type}${name.includes(':') ? ', or not with this modifier' : ''}.`)

@@ -36,6 +36,18 @@ const invariants = definitions.invariants as Readonly<Record<string, string>>
 
 export const servedTypes: readonly string[] = definitions.served
 
+const elementNames: ReadonlySet<string> = new Set(
+  Object.values(types).flatMap((elements) => Object.keys(elements).map((name) => name.replace('[x]', ''))),
+)
+const typeNames: ReadonlySet<string> = new Set([...Object.keys(types), ...Object.keys(primitives)].map((name) => name.toLowerCase()))
+
+/** Is this a word of FHIR: 'birthDate', '_birthDate', 'valueUri'? Then saying it again tells nothing about anybody. */
+export function isWordOfFhir(name: string): boolean {
+  const bare = name.replace(/^_/, '')
+  if (elementNames.has(bare)) return true
+  return bare.length < 60 && [...elementNames].some((each) => bare.startsWith(each) && typeNames.has(bare.slice(each.length).toLowerCase()))
+}
+
 const shapes = new Map<string, Shape>()
 const sets = new Map<string, ReadonlySet<string>>()
 

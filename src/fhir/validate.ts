@@ -9,7 +9,7 @@ import type { Resource } from '@medplum/fhirtypes'
 import type { Issue, IssueCode } from './outcome.ts'
 import type { Primitive } from './validate-primitives.ts'
 import type { Around, Node, Rule } from './validate-rules.ts'
-import { type Shape, type Slot, servedTypes, shapeOf } from './validate-shapes.ts'
+import { isWordOfFhir, type Shape, type Slot, servedTypes, shapeOf } from './validate-shapes.ts'
 
 export { servedTypes }
 
@@ -57,7 +57,9 @@ class Walk {
     const before = this.misshapen
     let empty = true
     let chosen: Map<string, string> | undefined
+    let place = 0
     for (const name of Object.keys(node)) {
+      place++
       const value = node[name]
       if (value === undefined || (isResource && name === 'resourceType')) continue
       empty = false
@@ -65,7 +67,7 @@ class Walk {
       const extended = slot ? undefined : extendedSlot(shape, name)
       const known = slot ?? extended
       if (!known) {
-        this.issue('structure', `${type} has no such element`, fhirName.test(name) ? `${at}.${name}` : at)
+        this.stranger(name, place, type, shape, at)
         continue
       }
       const path = `${at}.${known.element}`
@@ -149,6 +151,14 @@ class Walk {
     for (const { key, says, holds } of rules) if (!holds(node, around)) this.issue('invariant', `${says} (${key})`, at)
   }
 
+  /** A name that is none of ours may be somebody's: it is named by its place, or by the element that was meant. */
+  private stranger(name: string, place: number, type: string, { slots }: Shape, at: string) {
+    const meant = [...slots.keys()].find((each) => each.toLowerCase() === name.toLowerCase())
+    if (meant) this.issue('structure', `${type} has no such element: did you mean ${meant}`, `${at}.${meant}`)
+    else if (isWordOfFhir(name)) this.issue('structure', `${type} has no such element`, `${at}.${name}`)
+    else this.issue('structure', `${type} has no such element (property ${place} of the object)`, at)
+  }
+
   private shapeless(at: string, says: string, code: IssueCode = 'structure') {
     this.misshapen++
     this.issue(code, says, at)
@@ -160,9 +170,6 @@ class Walk {
 }
 
 const isNode = (value: unknown): value is Node => typeof value === 'object' && value !== null && !Array.isArray(value)
-
-/** A name worth repeating: what a slip of the pen makes of an element's name, not a sentence. */
-const fhirName = /^_?[A-Za-z][A-Za-z0-9]{0,39}$/
 
 function extendedSlot(shape: Shape, name: string): Slot | undefined {
   const slot = name.startsWith('_') ? shape.slots.get(name.slice(1)) : undefined

@@ -13,7 +13,8 @@ export const fhirJson = 'application/fhir+json; charset=utf-8'
 
 export const onError = (log: Log) => (error: Error, c: Asked) => {
   const refusal = refusalOf(error)
-  if (refusal.status >= 500)
+  // 501 is a plain answer to who asked for what we do not do.
+  if (refusal.status >= 500 && refusal.status !== 501)
     log('error', 'request.failed', {
       status: refusal.status,
       requestId: c.get('requestId'),

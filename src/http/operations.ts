@@ -12,6 +12,8 @@ export type Operation = {
   methods: readonly ('GET' | 'POST')[]
   /** Scope letter on the resource type; absent: any token will do. */
   letter?: Letter
+  /** Still to come: asking for it answers 501, and the CapabilityStatement does not claim it. */
+  toCome?: true
   /** `dryRun=true` changes nothing: GET is allowed and reading is enough. */
   dryRun?: true
   definition: string
@@ -32,36 +34,21 @@ const ask = (name: string, type: string): Operation => ({
   letter: 'r',
   definition: ours(name),
 })
-const backport = 'http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition'
 
 export const operations: Readonly<Record<string, Operation>> = {
-  triage: act('triage', 'ServiceRequest'),
-  allocate: act('allocate', 'ServiceRequest'),
-  extend: act('extend', 'ServiceRequest'),
-  close: act('close', 'ServiceRequest'),
+  triage: { ...act('triage', 'ServiceRequest'), toCome: true },
+  allocate: { ...act('allocate', 'ServiceRequest'), toCome: true },
+  extend: { ...act('extend', 'ServiceRequest'), toCome: true },
+  close: { ...act('close', 'ServiceRequest'), toCome: true },
   handover: { ...act('handover', 'CarePlan'), dryRun: true },
   why: ask('why', 'Task'),
   'who-was-told': ask('who-was-told', 'Patient'),
-  override: act('override', 'Patient'),
+  override: { ...act('override', 'Patient'), toCome: true },
   validate: {
     types: ['*'],
     levels: ['system', 'type', 'instance'],
     methods: ['POST'],
     definition: 'http://hl7.org/fhir/OperationDefinition/Resource-validate',
-  },
-  status: {
-    types: ['Subscription'],
-    levels: ['type', 'instance'],
-    methods: ['GET', 'POST'],
-    letter: 'r',
-    definition: `${backport}/backport-subscription-status`,
-  },
-  events: {
-    types: ['Subscription'],
-    levels: ['instance'],
-    methods: ['GET', 'POST'],
-    letter: 'r',
-    definition: `${backport}/backport-subscription-events`,
   },
 }
 
@@ -71,4 +58,6 @@ export const processMessage = {
 }
 
 export const operationsOf = (type: string): [name: string, operation: Operation][] =>
-  Object.entries(operations).filter(([, one]) => one.types.includes(type) || (one.types.includes('*') && one.levels.includes('type')))
+  Object.entries(operations).filter(
+    ([, one]) => !one.toCome && (one.types.includes(type) || (one.types.includes('*') && one.levels.includes('type'))),
+  )

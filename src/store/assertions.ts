@@ -1,7 +1,7 @@
 /**
  * Assertions already used: a `jti` is good once, also across a restart (SMART Backend Services).
  */
-import { Conflict, type Database, statement } from './database.ts'
+import { Conflict, type Driver, statement } from './database.ts'
 
 /**
  * Marks an assertion as used and forgets those that have run out.
@@ -9,7 +9,7 @@ import { Conflict, type Database, statement } from './database.ts'
  * @param expires after this instant the assertion is refused for its age, so it need not be remembered
  * @returns false when it was used before
  */
-export async function useAssertion(database: Database, client: string, jti: string, expires: Date, now: Date): Promise<boolean> {
+export async function useAssertion(database: Driver, client: string, jti: string, expires: Date, now: Date): Promise<boolean> {
   try {
     await database.atomically([
       statement('insert into assertion_used (client, jti, expires) values (?, ?, ?)', client, jti, expires.toISOString()),

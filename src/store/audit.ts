@@ -1,7 +1,7 @@
 /**
  * Everything told to anyone and everything done: one row each, written in the commit that did it, never changed.
  */
-import { type Database, type Statement, statement } from './database.ts'
+import { type Database, type Statement, sealed, statement, unsealed } from './database.ts'
 
 export type AuditRow = {
   /** Given by the caller; ids that sort by time keep rows of one instant in order. */
@@ -25,17 +25,21 @@ const insert = 'insert into audit (id, at, action, who, service, patient, entity
 export function recordAudit(rows: readonly AuditRow[]): Statement {
   const [row] = rows
   if (row && rows.length === 1) {
-    const { id, at, action, who, service, patient, entity, recipient, requestId, basis, detail } = row
-    const rest = [service, patient, entity, recipient, requestId, basis, detail].map((value) => value ?? null)
+    const { id, at, action, who, service, patient, entity, recipient, requestId, basis } = row
+    const rest = [service, patient, entity, recipient, requestId, basis, hidden(row)].map((value) => value ?? null)
     return statement(`${insert} values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, id, at, action, who, ...rest)
   }
   return statement(
     `${insert} select value ->> 'id', value ->> 'at', value ->> 'action', value ->> 'who', value ->> 'service', value ->> 'patient',
-            value ->> 'entity', value ->> 'recipient', value ->> 'requestId', value ->> 'basis', value ->> 'detail'
+            value ->> 'entity', value ->> 'recipient', value ->> 'requestId', value ->> 'basis', unhex(value ->> 'detail')
      from json_each(?)`,
-    JSON.stringify(rows),
+    { rows: rows.map((one) => ({ ...one, detail: hidden(one) })) },
   )
 }
+
+const holderOf = ({ patient }: { patient?: string | null }): string => patient ?? 'audit'
+const placeOf = ({ id }: { id: string }): string => `audit|${id}`
+const hidden = (row: AuditRow) => (row.detail === undefined ? undefined : sealed(holderOf(row), placeOf(row), row.detail))
 
 /** About one person, the newest first. `before`: the `at` and `id` of the last row of the page before. */
 export const auditOf = (database: Database, patient: string, limit = 200, before = end): Promise<AuditRow[]> =>
@@ -57,7 +61,12 @@ export const auditAfter = (database: Database, after: { at: string; id: string }
 const end = { at: '9999', id: '' }
 const columns = 'id, at, action, who, service, patient, entity, recipient, request_id as requestId, basis, detail'
 
-const read = async (database: Database, one: Statement): Promise<AuditRow[]> =>
-  (await database.query<Record<string, string | null>>(one)).map(
-    (row) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)) as AuditRow,
+type Row = { [K in keyof AuditRow]-?: string | null } & { id: string; detail: Uint8Array | null }
+
+const read = async (database: Database, one: Statement): Promise<AuditRow[]> => {
+  const rows = await database.query<Row>(one)
+  const details = await unsealed(database, rows, ({ detail }) => detail, holderOf, placeOf)
+  return rows.map(
+    (row, n) => Object.fromEntries(Object.entries({ ...row, detail: details[n] }).filter(([, value]) => value != null)) as AuditRow,
   )
+}

@@ -4,21 +4,22 @@
  * A batch can not look at a result half way, so `mustChange` is a second statement: it writes `changes()` into a row whose
  * CHECK refuses 0, which undoes the batch. The name of the check says which statement it was.
  */
-import { Conflict, type Database, type Statement, statement, type Value } from './database.ts'
+import { Conflict, type Driver, type Plain, type StatementOf, statement } from './database.ts'
 
 /** As much of Cloudflare's D1Database as is used here. */
 export type D1Binding = {
   prepare(sql: string): D1Statement
   batch(statements: D1Statement[]): Promise<{ results?: unknown[] }[]>
 }
-type D1Statement = { bind(...values: Value[]): D1Statement; all(): Promise<{ results: unknown[] }> }
+type Statement = StatementOf<Plain>
+type D1Statement = { bind(...values: Plain[]): D1Statement; all(): Promise<{ results: unknown[] }> }
 
 /** The unit's `mustChange` words, in order, are the steps of the guard. */
-export function openD1(binding: D1Binding): Database {
+export function openD1(binding: D1Binding): Driver {
   const bound = ({ sql, params }: Statement): D1Statement => binding.prepare(sql).bind(...params)
 
   return {
-    query: async <Row>(one: Statement) => (await bound(one).all()).results as Row[],
+    query: async <Row>(one: Statement) => rowsOf((await bound(one).all()).results) as Row[],
 
     atomically: async (unit) => {
       if (unit.length === 0) return []
@@ -31,7 +32,7 @@ export function openD1(binding: D1Binding): Database {
       }
       try {
         const answers = await binding.batch(batch)
-        return places.map((place) => answers[place]?.results ?? [])
+        return places.map((place) => rowsOf(answers[place]?.results ?? []))
       } catch (error) {
         throw asConflict(error, words)
       }
@@ -49,6 +50,12 @@ export function openD1(binding: D1Binding): Database {
     close: async () => {},
   }
 }
+
+/** D1 gives a BLOB as a list of numbers. */
+const rowsOf = (rows: unknown[]): unknown[] =>
+  rows.map((row) =>
+    Object.fromEntries(Object.entries(row as object).map(([name, value]) => [name, Array.isArray(value) ? Uint8Array.from(value) : value])),
+  )
 
 const guard = (step: number): Statement => statement('update guard set step = ?, holds = changes()', step)
 

@@ -4,7 +4,7 @@
 import type { Client, DirectoryFile, Staff } from '../access/directory-file.ts'
 import { type Secrets, withSecrets } from '../access/secrets.ts'
 import type { Directory, Partner, Service } from '../domain/directory.ts'
-import { type Database, type Statement, statement } from './database.ts'
+import { type Driver, type Plain, type StatementOf, statement } from './database.ts'
 
 /** How many things the file brought, changed, marked as retired for the first time, and took away (clients and staff only). */
 export type Applied = { added: number; changed: number; retired: number; removed: number }
@@ -13,13 +13,13 @@ export type Applied = { added: number; changed: number; retired: number; removed
  * Makes the stored directory what the file says, in one commit. The same file again changes nothing. Services and partners
  * that the file no longer names stay; clients and staff it no longer names may not come in any more.
  */
-export async function applyDirectory(database: Database, file: DirectoryFile, now: Date): Promise<Applied> {
+export async function applyDirectory(database: Driver, file: DirectoryFile, now: Date): Promise<Applied> {
   const stored = new Map((await rows(database)).map((row) => [keyOf(row), row]))
   const wanted = rowsOf(file)
   const named = new Set(wanted.map(keyOf))
   const whole = new Set([...(file.clients ? ['client'] : []), ...(file.staff ? ['staff'] : [])])
   const applied: Applied = { added: 0, changed: 0, retired: 0, removed: 0 }
-  const writes: Statement[] = []
+  const writes: StatementOf<Plain>[] = []
   for (const row of wanted) {
     const before = stored.get(keyOf(row))
     if (before?.body === row.body) continue
@@ -47,7 +47,7 @@ export type Loaded = {
 }
 
 /** @param secrets where the references in channel settings lead; absent: they stay references */
-export async function loadDirectory(database: Database, secrets?: Secrets): Promise<Loaded> {
+export async function loadDirectory(database: Driver, secrets?: Secrets): Promise<Loaded> {
   const all = await rows(database)
   const of = <T>(kind: Kind) => all.filter((row) => row.kind === kind).map((row) => JSON.parse(row.body) as T)
   const faults: string[] = []
@@ -77,7 +77,7 @@ export async function loadDirectory(database: Database, secrets?: Secrets): Prom
 }
 
 /** Changes whenever the stored directory does: a gateway asks now and then whether somebody applied another file. */
-export async function directoryState(database: Database): Promise<string> {
+export async function directoryState(database: Driver): Promise<string> {
   const [row] = await database.query<{ n: number; at: string | null }>(
     statement('select count(*) as n, max(applied_at) as at from directory'),
   )
@@ -90,7 +90,7 @@ type Row = { kind: Kind; id: string; body: string }
 const put = `insert into directory (kind, id, body, applied_at) values (?, ?, ?, ?)
   on conflict (kind, id) do update set body = excluded.body, applied_at = excluded.applied_at`
 
-const rows = (database: Database) => database.query<Row>(statement('select kind, id, body from directory order by kind, id'))
+const rows = (database: Driver) => database.query<Row>(statement('select kind, id, body from directory order by kind, id'))
 const keyOf = ({ kind, id }: Row) => `${kind} ${id}`
 const retires = (before: Row, after: Row) => !(JSON.parse(before.body) as Partner).retired && (JSON.parse(after.body) as Partner).retired
 

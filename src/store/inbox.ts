@@ -1,33 +1,43 @@
 /**
  * What was asked under which request id, and the answer it got; and which message Bundles were taken.
  */
-import { type Database, type Statement, statement } from './database.ts'
+import { type Database, type Statement, sealed, statement, unsealed } from './database.ts'
 
 /** `fingerprint` is of method, path and body; `answer` JSON of the headers worth repeating and the body. */
 export type Received = { client: string; requestId: string; fingerprint: string; at: string; status: number; answer: string }
 
 export async function findReceived(database: Database, client: string, requestId: string): Promise<Received | undefined> {
-  const [row] = await database.query<Received>(
+  const rows = await database.query<Omit<Received, 'answer'> & { answer: Uint8Array }>(
     statement(
       'select client, request_id as requestId, fingerprint, at, status, answer from inbox where client = ? and request_id = ?',
       client,
       requestId,
     ),
   )
-  return row
+  const [answer] = await unsealed(
+    database,
+    rows,
+    (row) => row.answer,
+    () => holder,
+    placeOf,
+  )
+  return rows[0] && answer !== undefined ? { ...rows[0], answer } : undefined
 }
 
 /** Taken already: `Conflict('inbox.client, inbox.request_id')`. */
-export const keepReceived = ({ client, requestId, fingerprint, at, status, answer }: Received): Statement =>
+export const keepReceived = (received: Received): Statement =>
   statement(
     'insert into inbox (client, request_id, fingerprint, at, status, answer) values (?, ?, ?, ?, ?, ?)',
-    client,
-    requestId,
-    fingerprint,
-    at,
-    status,
-    answer,
+    received.client,
+    received.requestId,
+    received.fingerprint,
+    received.at,
+    received.status,
+    sealed(holder, placeOf(received), received.answer),
   )
+
+const holder = 'inbox'
+const placeOf = ({ client, requestId }: { client: string; requestId: string }): string => `inbox|${client}|${requestId}`
 
 /** Forgets what is older than any sender repeats. */
 export const purgeReceived = (before: string): Statement => statement('delete from inbox where at < ?', before)

@@ -3,7 +3,7 @@
  * applied as `wrangler d1 migrations apply`.
  */
 import { readdirSync, readFileSync } from 'node:fs'
-import { type Database, statement } from './database.ts'
+import { type Driver, statement } from './database.ts'
 
 const home = new URL('../../migrations/', import.meta.url)
 
@@ -12,7 +12,7 @@ const home = new URL('../../migrations/', import.meta.url)
  * @returns the names of the files applied now
  * @throws what the database says of a statement it refuses; that file is then not applied at all
  */
-export async function migrate(database: Database, folder: URL = home): Promise<string[]> {
+export async function migrate(database: Driver, folder: URL = home): Promise<string[]> {
   await database.atomically([
     statement(
       'create table if not exists d1_migrations (id integer primary key autoincrement, name text unique, applied_at timestamp default current_timestamp not null)',

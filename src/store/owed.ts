@@ -3,7 +3,7 @@
  *
  * Messages of one handover go out in the order they were owed: one that is not settled holds back those behind it.
  */
-import { type Database, mustChange, type Statement, statement } from './database.ts'
+import { type Database, mustChange, type Sealed, type Statement, sealed, statement, unsealed } from './database.ts'
 
 export type OwedState = 'due' | 'sending' | 'delivered' | 'parked' | 'void'
 
@@ -42,8 +42,8 @@ export type Owed = Omit<NewOwed, 'body'> & {
 /** Owes one message, behind everything owed before it. */
 export const owe = (message: NewOwed): Statement =>
   statement(
-    `insert into owed (seq, id, partner, service, patient, task, reason, correlation, body, basis, state, created_at, due_at)
-     values ((select coalesce(max(seq), 0) + 1 from owed), ?, ?, ?, ?, ?, ?, ?, ?, ?, 'due', ?, ?)`,
+    `insert into owed (seq, id, partner, service, patient, task, reason, correlation, body, state, created_at, due_at)
+     values ((select coalesce(max(seq), 0) + 1 from owed), ?, ?, ?, ?, ?, ?, ?, ?, 'due', ?, ?)`,
     message.id,
     message.partner,
     message.service,
@@ -51,8 +51,7 @@ export const owe = (message: NewOwed): Statement =>
     message.task,
     message.reason,
     message.correlation,
-    message.body,
-    message.basis,
+    sealed(message.patient, placeOf(message.id), `${message.basis}\n${message.body}`),
     message.createdAt,
     message.dueAt,
   )
@@ -69,11 +68,15 @@ const first = `not exists (select 1 from owed e where e.task = o.task and e.seq 
  */
 export async function claim(database: Database, partner: string, now: string, leaseUntil: string, limit: number): Promise<Owed[]> {
   const [rows] = await database.atomically([statement(claiming, now, leaseUntil, partner, now, limit, partner, now, limit, limit)])
-  return (rows as Row[]).map(owedFrom).sort((a, b) => a.seq - b.seq)
+  return (await opened(database, rows as Row[])).sort((a, b) => a.seq - b.seq)
 }
 
+/** The process that held these leases is gone: what it had in hand is taken up at once, as possibly arrived. Only at start. */
+export const releaseLeases = (now: string): Statement =>
+  statement(`update owed set lease_until = ? where state = 'sending' and lease_until > ?`, now, now)
+
 /** How an attempt ended. `at` and `dueAt` are instants. */
-export type Settlement = { id: string; attempt: number; at: string; note?: string } & (
+export type Settlement = { id: string; patient: string; attempt: number; at: string; note?: string } & (
   | { outcome: 'accepted'; receipt: string }
   /** Try again at `dueAt`. `unanswered`: the partner may have it. */
   | { outcome: 'unavailable'; dueAt: string; unanswered: boolean }
@@ -96,8 +99,8 @@ export const settle = (end: Settlement): Statement[] => [
       stateAfter[end.outcome],
       end.outcome === 'unavailable' ? end.dueAt : null,
       end.outcome === 'accepted' || end.outcome === 'void' ? end.at : null,
-      end.outcome === 'accepted' ? end.receipt : null,
-      end.note ?? null,
+      end.outcome === 'accepted' ? aside(end, 'receipt', end.receipt) : null,
+      aside(end, 'note', end.note),
       'unanswered' in end && end.unanswered ? 1 : 0,
       // Nothing left in this attempt: what was never sent does not count as possibly arrived.
       end.outcome === 'void' ? 1 : 0,
@@ -111,21 +114,27 @@ export const settle = (end: Settlement): Statement[] => [
     end.attempt,
     end.at,
     end.outcome,
-    end.note ?? null,
+    aside(end, attemptPart(end.attempt), end.note),
   ),
 ]
 
-/** Nobody will send it: only what is not being sent at this moment. Nothing changes otherwise. */
-export const voidOwed = (id: string, at: string, note: string): Statement =>
-  statement(`update owed set state = 'void', settled_at = ?, note = ? where id = ? and state in ('due', 'parked')`, at, note, id)
+type Which = Pick<Owed, 'id' | 'patient'>
 
-/** The same for everything owed for one handover. */
-export const voidOwedOf = (task: string, at: string, note: string): Statement =>
-  statement(`update owed set state = 'void', settled_at = ?, note = ? where task = ? and state in ('due', 'parked')`, at, note, task)
+/** Nobody will send it: only what is not being sent at this moment. Nothing changes otherwise. */
+export const voidOwed = (owed: Which, at: string, note: string): Statement =>
+  statement(
+    `update owed set state = 'void', settled_at = ?, note = ? where id = ? and state in ('due', 'parked')`,
+    at,
+    aside(owed, 'note', note),
+    owed.id,
+  )
 
 /** Takes a message that is due out of the lane for a person to look at; not due any more: `Conflict('due')`. */
-export const park = (id: string, note: string): Statement =>
-  mustChange('due', statement(`update owed set state = 'parked', note = ? where id = ? and state = 'due'`, note, id))
+export const park = (owed: Which, note: string): Statement =>
+  mustChange(
+    'due',
+    statement(`update owed set state = 'parked', note = ? where id = ? and state = 'due'`, aside(owed, 'note', note), owed.id),
+  )
 
 /**
  * A person says: send it after all, and answers for a repeat. Attempts are kept, so the next has a new number; the time it may be
@@ -155,23 +164,37 @@ export async function nextDue(database: Database): Promise<string | undefined> {
 }
 
 export async function owedById(database: Database, id: string): Promise<Owed | undefined> {
-  const [row] = await database.query<Row>(statement(`select ${columns} from owed where id = ?`, id))
-  return row && owedFrom(row)
+  const [found] = await read(database, statement(`select ${columns} from owed where id = ?`, id))
+  return found
 }
 
 /** Everything ever owed about one person, or for one handover, in order. */
-export const owedOfPatient = async (database: Database, patient: string): Promise<Owed[]> =>
-  (await database.query<Row>(statement(`select ${columns} from owed where patient = ? order by seq`, patient))).map(owedFrom)
-export const owedOfTask = async (database: Database, task: string): Promise<Owed[]> =>
-  (await database.query<Row>(statement(`select ${columns} from owed where task = ? order by seq`, task))).map(owedFrom)
+export const owedOfPatient = (database: Database, patient: string): Promise<Owed[]> =>
+  read(database, statement(`select ${columns} from owed where patient = ? order by seq`, patient))
+export const owedOfTask = (database: Database, task: string): Promise<Owed[]> =>
+  read(database, statement(`select ${columns} from owed where task = ? order by seq`, task))
 
 /** What is in one state, the oldest first: the page of what is stuck. */
-export const owedIn = async (database: Database, state: OwedState, limit = 500): Promise<Owed[]> =>
-  (await database.query<Row>(statement(`select ${columns} from owed where state = ? order by seq limit ?`, state, limit))).map(owedFrom)
+export const owedIn = (database: Database, state: OwedState, limit = 500): Promise<Owed[]> =>
+  read(database, statement(`select ${columns} from owed where state = ? order by seq limit ?`, state, limit))
 
 export type Attempt = { number: number; at: string; outcome: string; note: string | null }
-export const attemptsOf = (database: Database, id: string): Promise<Attempt[]> =>
-  database.query(statement('select number, at, outcome, note from attempt where owed = ? order by number', id))
+export async function attemptsOf(database: Database, id: string): Promise<Attempt[]> {
+  const rows = await database.query<Omit<Attempt, 'note'> & { patient: string; note: Uint8Array | null }>(
+    statement(
+      'select a.number, a.at, a.outcome, a.note, o.patient from attempt a join owed o on o.id = a.owed where a.owed = ? order by a.number',
+      id,
+    ),
+  )
+  const notes = await unsealed(
+    database,
+    rows,
+    ({ note }) => note,
+    ({ patient }) => patient,
+    ({ number }) => placeOf(id, attemptPart(number)),
+  )
+  return rows.map(({ number, at, outcome }, n) => ({ number, at, outcome, note: notes[n] ?? null }))
+}
 
 /** How many messages are in each state. */
 export async function owedCounts(database: Database): Promise<Record<OwedState, number>> {
@@ -182,7 +205,7 @@ export async function owedCounts(database: Database): Promise<Record<OwedState, 
   return Object.assign(none, Object.fromEntries(rows.map(({ state, count }) => [state, count])))
 }
 
-const columns = `id, seq, partner, service, patient, task, reason, correlation, body, basis, state, attempts, unanswered,
+const columns = `id, seq, partner, service, patient, task, reason, correlation, body, state, attempts, unanswered,
   created_at as createdAt, due_at as dueAt, lease_until as leaseUntil, first_tried_at as firstTriedAt, settled_at as settledAt,
   receipt, note`
 
@@ -209,7 +232,41 @@ const nextOf = `with recursive
   select t.partner, max(min(t.at), coalesce(l.shut_until, '')) as at from times t left join lane l on l.partner = t.partner
     where t.at is not null and l.paused_at is null group by t.partner`
 
-type Row = { [K in keyof Required<Omit<Owed, 'unanswered'>>]: Required<Owed>[K] | null } & { unanswered: number }
+type Bytes = 'body' | 'note' | 'receipt'
+type Row = { [K in keyof Required<Omit<Owed, 'unanswered' | 'basis' | Bytes>>]: Required<Owed>[K] | null } & {
+  [K in Bytes]: Uint8Array | null
+} & { id: string; patient: string; unanswered: number }
 
-const owedFrom = (row: Row): Owed =>
-  ({ ...Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)), unanswered: row.unanswered === 1 }) as Owed
+const placeOf = (id: string, part = 'message'): string => `owed|${id}|${part}`
+const attemptPart = (number: number): string => `attempt ${number}`
+/** Words that stand beside a message. */
+const aside = ({ id, patient }: Which, part: string, words: string | undefined): Sealed | null =>
+  words === undefined ? null : sealed(patient, placeOf(id, part), words)
+
+const read = async (database: Database, one: Statement): Promise<Owed[]> => opened(database, await database.query<Row>(one))
+
+/** Of somebody who was erased nothing but ids and times is left. */
+async function opened(database: Database, rows: readonly Row[]): Promise<Owed[]> {
+  const part = (name: Bytes, place?: string) =>
+    unsealed(
+      database,
+      rows,
+      (row) => row[name],
+      ({ patient }) => patient,
+      ({ id }) => placeOf(id, place),
+    )
+  const [messages, notes, receipts] = await Promise.all([part('body'), part('note', 'note'), part('receipt', 'receipt')])
+  return rows.map((row, n) => {
+    const message = messages[n]
+    const cut = message?.indexOf('\n') ?? 0
+    const clear = {
+      ...row,
+      body: message?.slice(cut + 1),
+      basis: message?.slice(0, cut) ?? '[]',
+      note: notes[n],
+      receipt: receipts[n],
+      unanswered: row.unanswered === 1,
+    }
+    return Object.fromEntries(Object.entries(clear).filter(([, value]) => value != null)) as Owed
+  })
+}

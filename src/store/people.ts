@@ -5,8 +5,9 @@ import { type Database, mustChange, type Statement, statement } from './database
 
 export type Person = { id: string; service: string; revision: number }
 
+/** Absent for somebody nobody knows, and for somebody who was erased. */
 export async function personOf(database: Database, id: string): Promise<Person | undefined> {
-  const [row] = await database.query<Person>(statement('select id, service, revision from person where id = ?', id))
+  const [row] = await database.query<Person>(statement('select id, service, revision from person where id = ? and erased_at is null', id))
   return row
 }
 

@@ -1,12 +1,14 @@
 /**
- * Resources by shelf: the current version, the versions before it, and the rows they are found by.
+ * Resources by shelf: the current version, the versions before it, and the terms they are found by.
  *
  * Builders give the statements of one change, for a unit of the caller's. Bodies are kept as they are answered: with `id`,
  * `meta.versionId` and `meta.lastUpdated`.
+ *
+ * What a resource says is sealed for the person it is about, or for its shelf, and bound to its place: shelf, type, id and version.
  */
 import type { Consent, Resource } from '@medplum/fhirtypes'
-import { type IndexRow, indexRows } from '../fhir/search-parameters.ts'
-import { type Database, mustChange, type Statement, statement, type Value } from './database.ts'
+import { termsOf } from '../fhir/search-terms.ts'
+import { type Database, mustChange, type Statement, sealed, statement, termBytes, terms, unsealed, type Value } from './database.ts'
 
 export type Stored = {
   /** 'service:north-east', 'partner:gp-a81001', 'referrer:durham-health'. */
@@ -27,33 +29,34 @@ export type Stored = {
 /** On the shelf already, deleted or not: `Conflict('resource.shelf, resource.type, resource.id')`. */
 export const createResource = (stored: Stored): Statement[] => [
   statement(
-    'insert into resource (shelf, type, id, version, last_updated, patient, body, basis) values (?, ?, ?, ?, ?, ?, ?, ?)',
+    'insert into resource (shelf, type, id, version, last_updated, patient, body, terms) values (?, ?, ?, ?, ?, ?, ?, ?)',
     stored.shelf,
     stored.type,
     stored.id,
     ...changing(stored),
   ),
-  ...writeRows(stored),
+  writeTerms(stored),
 ]
 
 /** Replaces the current version (brings a deleted one back); it is not `fromVersion` any more: `Conflict('version')`. */
-export const updateResource = (stored: Stored, fromVersion: number): Statement[] => [
-  keepVersion(stored, fromVersion),
-  mustChange(
-    'version',
-    statement(
-      `update resource set version = ?, last_updated = ?, patient = ?, body = ?, basis = ?
-       where shelf = ? and type = ? and id = ? and version = ?`,
-      ...changing(stored),
-      stored.shelf,
-      stored.type,
-      stored.id,
-      fromVersion,
+export function updateResource(stored: Stored, fromVersion: number): Statement[] {
+  const { shelf, type, id } = stored
+  return [
+    keepVersion(stored, fromVersion),
+    dropTerms(stored),
+    mustChange(
+      'version',
+      statement(
+        `update resource set version = ?, last_updated = ?, patient = ?, body = ?, terms = ?
+         where shelf = ? and type = ? and id = ? and version = ?`,
+        ...changing(stored),
+        ...[shelf, type, id],
+        fromVersion,
+      ),
     ),
-  ),
-  dropRows(stored),
-  ...writeRows(stored),
-]
+    writeTerms(stored),
+  ]
+}
 
 /** Leaves a version that says it was deleted; it is not `fromVersion` any more: `Conflict('version')`. */
 export const deleteResource = (stored: Omit<Stored, 'body' | 'basis'>, fromVersion: number): Statement[] =>
@@ -61,9 +64,9 @@ export const deleteResource = (stored: Omit<Stored, 'body' | 'basis'>, fromVersi
 
 /** Withdrawal: the resource and all its versions leave a partner's shelf, as if they had never been there. */
 export const takeOffShelf = (shelf: string, type: string, id: string): Statement[] => [
+  dropTerms({ shelf, type, id }),
   statement('delete from resource where shelf = ? and type = ? and id = ?', shelf, type, id),
   statement('delete from resource_version where shelf = ? and type = ? and id = ?', shelf, type, id),
-  dropRows({ shelf, type, id }),
 ]
 
 /** The current version, which may say that it was deleted. */
@@ -164,67 +167,60 @@ export const byRefs = (database: Database, shelf: string, refs: readonly string[
   )
 
 /** The columns of a `resource r` or `resource_version r`, for a query elsewhere in the store. */
-export const columns = 'r.shelf, r.type, r.id, r.version, r.last_updated as lastUpdated, r.patient, r.body, r.basis'
+export const columns = 'r.shelf, r.type, r.id, r.version, r.last_updated as lastUpdated, r.patient, r.body'
 
-export const readStored = async (database: Database, one: Statement): Promise<Stored[]> =>
-  (await database.query<Row>(one)).map(({ patient, body, basis, ...rest }) => ({
-    ...rest,
-    ...(patient === null ? {} : { patient }),
-    ...(body === null ? {} : { body: JSON.parse(body) as Resource }),
-    ...(basis === null ? {} : { basis }),
-  }))
-
-type Row = Pick<Stored, 'shelf' | 'type' | 'id' | 'version' | 'lastUpdated'> & {
-  patient: string | null
-  body: string | null
-  basis: string | null
-}
-
-const changing = ({ version, lastUpdated, patient, body, basis }: Stored): Value[] => [
-  version,
-  lastUpdated,
-  patient ?? null,
-  body ? JSON.stringify(body) : null,
-  basis ?? null,
-]
-
-const keepVersion = ({ shelf, type, id }: Stored, version: number): Statement =>
-  statement(
-    `insert into resource_version (shelf, type, id, version, last_updated, patient, body, basis)
-     select shelf, type, id, version, last_updated, patient, body, basis from resource
-     where shelf = ? and type = ? and id = ? and version = ?`,
-    shelf,
-    type,
-    id,
-    version,
-  )
-
-const dropRows = ({ shelf, type, id }: { shelf: string; type: string; id: string }): Statement =>
-  statement('delete from search indexed by search_by_resource where shelf = ? and type = ? and id = ?', shelf, type, id)
-
-/** Rows of one statement: D1 allows a hundred parameters. */
-const rowsAtOnce = 16
-
-/** What it is found by, each value once: of several periods under one value the longest counts. */
-function writeRows({ shelf, type, id, body }: Stored): Statement[] {
-  const rows = new Map<string, IndexRow>()
-  for (const row of body ? indexRows(body) : []) {
-    const key = `${row.param} ${row.value}`
-    const known = rows.get(key)
-    if (!known || (row.upto ?? '') > (known.upto ?? '')) rows.set(key, row)
-  }
-  const all = [...rows.values()]
-  return Array.from({ length: Math.ceil(all.length / rowsAtOnce) }, (_, n) => {
-    const some = all.slice(n * rowsAtOnce, (n + 1) * rowsAtOnce)
-    const params = some.flatMap(({ param, value, upto }) => [shelf, type, param, value, upto ?? null, id])
-    return { sql: insertRows[some.length - 1] as string, params }
+/** A body that was erased since is absent, as of a resource that was deleted. */
+export async function readStored(database: Database, one: Statement): Promise<Stored[]> {
+  const rows = await database.query<Row>(one)
+  const contents = await unsealed(database, rows, ({ body }) => body, holderOf, placeOf)
+  return rows.map(({ shelf, type, id, version, lastUpdated, patient }, n) => {
+    const content = contents[n]
+    const cut = content?.indexOf('\n') ?? 0
+    return {
+      ...{ shelf, type, id, version, lastUpdated },
+      ...(patient === null ? {} : { patient }),
+      ...(content === undefined ? {} : { body: JSON.parse(content.slice(cut + 1)) as Resource }),
+      ...(content === undefined || cut === 0 ? {} : { basis: content.slice(0, cut) }),
+    }
   })
 }
 
-const insertRows = Array.from(
-  { length: rowsAtOnce },
-  (_, n) =>
-    `insert or ignore into search (shelf, type, param, value, upto, id) values ${Array(n + 1)
-      .fill('(?, ?, ?, ?, ?, ?)')
-      .join(', ')}`,
-)
+type Row = Pick<Stored, 'shelf' | 'type' | 'id' | 'version' | 'lastUpdated'> & { patient: string | null; body: Uint8Array | null }
+type Place = Pick<Stored, 'shelf' | 'type' | 'id'>
+
+const holderOf = ({ shelf, patient }: { shelf: string; patient?: string | null }): string => patient ?? shelf
+const placeOf = ({ shelf, type, id, version }: Place & { version: number }): string => `${shelf}|${type}|${id}|${version}`
+
+function changing(stored: Stored): Value[] {
+  const { version, lastUpdated, patient, body, basis = '' } = stored
+  return [
+    version,
+    lastUpdated,
+    patient ?? null,
+    body ? sealed(holderOf(stored), placeOf(stored), `${basis}\n${JSON.stringify(body)}`) : null,
+    body ? terms(termsOf(stored.shelf, body)) : null,
+  ]
+}
+
+const keepVersion = ({ shelf, type, id }: Stored, version: number): Statement =>
+  statement(
+    `insert into resource_version (shelf, type, id, version, last_updated, patient, body)
+     select shelf, type, id, version, last_updated, patient, body from resource
+     where shelf = ? and type = ? and id = ? and version = ?`,
+    ...[shelf, type, id],
+    version,
+  )
+
+/** Every (term, row) of the resources that `which` holds for. The terms stand one behind the other: as many steps as there are. */
+export const termsWhere = (which: string): string => `with recursive t(terms, row, i) as (
+    select terms, row, 1 from resource where ${which} and length(terms) > 0
+    union all select terms, row, i + ${termBytes} from t where i + ${termBytes} <= length(terms))
+  select substr(terms, i, ${termBytes}), row from t`
+
+const oneResource = termsWhere('shelf = ? and type = ? and id = ?')
+
+const writeTerms = ({ shelf, type, id }: Place): Statement =>
+  statement(`insert into search (term, resource) ${oneResource}`, shelf, type, id)
+
+const dropTerms = ({ shelf, type, id }: Place): Statement =>
+  statement(`delete from search where (term, resource) in (${oneResource})`, shelf, type, id)

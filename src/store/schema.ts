@@ -1,15 +1,19 @@
 /**
  * The tables. drizzle-kit writes `migrations/` from this file (`npm run migrations`): the same SQL for SQLite and D1.
  *
- * Times are ISO instants in UTC with milliseconds (they sort as text), dates ISO calendar dates, bodies JSON text.
+ * Times are ISO instants in UTC with milliseconds (they sort as text). Every `blob` is sealed with its holder's key or a keyed
+ * hash (sealed.ts); in clear stand only ids, shelves, types, states, codes of ours and times, and what the directory says.
+ *
+ * drizzle-kit can not say `WITHOUT ROWID` or seed a row: both are added to the SQL by hand, for `search` and `guard`.
  */
 import { sql } from 'drizzle-orm'
-import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { blob, check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
-/** The current version of every resource, by shelf. `body` is absent when it was deleted. */
+/** The current version of every resource, by shelf. */
 export const resource = sqliteTable(
   'resource',
   {
+    row: integer().primaryKey(),
     /** 'service:north-east', 'partner:gp-a81001' or 'referrer:durham-health'. */
     shelf: text().notNull(),
     type: text().notNull(),
@@ -18,12 +22,16 @@ export const resource = sqliteTable(
     lastUpdated: text('last_updated').notNull(),
     /** Id of the person it is about; absent for workers, organisations and the like. */
     patient: text(),
-    body: text(),
-    /** On a partner's shelf: what this resource discloses (JSON of Disclosure[]), decided anew at every read. */
-    basis: text(),
+    /**
+     * Sealed, for the person or else the shelf: what this resource discloses (JSON of Disclosure[]; on a partner's shelf, decided
+     * anew at every read), a line break, and the resource. Absent when it was deleted.
+     */
+    body: blob({ mode: 'buffer' }),
+    /** Its rows in `search`, one behind the other. */
+    terms: blob({ mode: 'buffer' }),
   },
   (t) => [
-    primaryKey({ columns: [t.shelf, t.type, t.id] }),
+    uniqueIndex('resource_place').on(t.shelf, t.type, t.id),
     index('resource_by_patient').on(t.patient, t.shelf),
     index('resource_by_time').on(t.shelf, t.type, t.lastUpdated, t.id).where(sql`${t.body} is not null`),
   ],
@@ -39,40 +47,37 @@ export const resourceVersion = sqliteTable(
     version: integer().notNull(),
     lastUpdated: text('last_updated').notNull(),
     patient: text(),
-    body: text(),
-    basis: text(),
-  },
-  (t) => [primaryKey({ columns: [t.shelf, t.type, t.id, t.version] })],
-)
-
-/** One row for each value a resource can be found by. */
-export const search = sqliteTable(
-  'search',
-  {
-    shelf: text().notNull(),
-    type: text().notNull(),
-    param: text().notNull(),
-    /**
-     * Tokens: 'code|system', or 'code|'. References: 'Patient/12'. Dates: first instant.
-     * Strings: folded, and as written in a second row under '{param}:exact'.
-     */
-    value: text().notNull(),
-    /** Dates only: the last instant the value covers. */
-    upto: text(),
-    id: text().notNull(),
+    /** Byte for byte as it stood in `resource`: sealed for this version. */
+    body: blob({ mode: 'buffer' }),
   },
   (t) => [
-    primaryKey({ columns: [t.shelf, t.type, t.param, t.value, t.id] }),
-    /** Short on purpose: every row written pays for it. */
-    index('search_by_resource').on(t.id),
+    primaryKey({ columns: [t.shelf, t.type, t.id, t.version] }),
+    index('resource_version_by_patient').on(t.patient).where(sql`${t.patient} is not null`),
   ],
 )
+
+/** One row for each way a resource can be asked for: a keyed hash of shelf, type, parameter and value. */
+export const search = sqliteTable('search', { term: blob({ mode: 'buffer' }).notNull(), resource: integer().notNull() }, (t) => [
+  primaryKey({ columns: [t.term, t.resource] }),
+])
+
+/** The key of every holder, wrapped by the master key; without it what was sealed for the holder is noise. */
+export const holderKey = sqliteTable('holder_key', {
+  /** A person's id, the shelf of what is about nobody, 'inbox', or 'index' for what is searched. */
+  holder: text().primaryKey(),
+  /** Absent once it was destroyed. */
+  wrapped: blob({ mode: 'buffer' }),
+  destroyedAt: text('destroyed_at'),
+})
 
 /** One row a person of a service. Every commit about a person raises the revision it read, or is undone. */
 export const person = sqliteTable('person', {
   id: text().primaryKey(),
   service: text().notNull(),
   revision: integer().notNull(),
+  /** Why this person may not be erased for now, as a code. */
+  legalHold: text('legal_hold'),
+  erasedAt: text('erased_at'),
 })
 
 /** The outbox: frozen messages, waiting or done. */
@@ -90,9 +95,8 @@ export const owed = sqliteTable(
     /** new | update | revoke | reminder */
     reason: text().notNull(),
     correlation: text().notNull(),
-    body: text(),
-    /** JSON of Disclosure[]: asked again before every attempt. */
-    basis: text().notNull(),
+    /** Sealed for the person: JSON of Disclosure[] (asked again before every attempt), a line break, and the message. */
+    body: blob({ mode: 'buffer' }),
     /** due | sending | delivered | parked | void */
     state: text().notNull(),
     attempts: integer().notNull().default(0),
@@ -103,9 +107,9 @@ export const owed = sqliteTable(
     leaseUntil: text('lease_until'),
     firstTriedAt: text('first_tried_at'),
     settledAt: text('settled_at'),
-    receipt: text(),
+    receipt: blob({ mode: 'buffer' }),
     /** Why it is where it is, in words. */
-    note: text(),
+    note: blob({ mode: 'buffer' }),
   },
   (t) => [
     uniqueIndex('owed_seq').on(t.seq),
@@ -135,7 +139,7 @@ export const attempt = sqliteTable(
     number: integer().notNull(),
     at: text().notNull(),
     outcome: text().notNull(),
-    note: text(),
+    note: blob({ mode: 'buffer' }),
   },
   (t) => [primaryKey({ columns: [t.owed, t.number] })],
 )
@@ -151,7 +155,7 @@ export const inbox = sqliteTable(
     at: text().notNull(),
     status: integer().notNull(),
     /** JSON: the headers worth repeating and the body. */
-    answer: text().notNull(),
+    answer: blob({ mode: 'buffer' }).notNull(),
   },
   (t) => [primaryKey({ columns: [t.client, t.requestId] }), index('inbox_by_time').on(t.at)],
 )
@@ -189,7 +193,7 @@ export const workItem = sqliteTable(
     /** A code a page or report can group by. */
     reason: text().notNull(),
     /** What a person reads; names no one. */
-    words: text().notNull(),
+    words: blob({ mode: 'buffer' }),
     openedAt: text('opened_at').notNull(),
     resolvedAt: text('resolved_at'),
   },
@@ -221,7 +225,7 @@ export const audit = sqliteTable(
     /** Consent and version, or the legal basis. */
     basis: text(),
     /** JSON, codes and references only. */
-    detail: text(),
+    detail: blob({ mode: 'buffer' }),
   },
   (t) => [index('audit_by_patient').on(t.patient, t.at), index('audit_by_time').on(t.at)],
 )

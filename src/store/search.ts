@@ -1,15 +1,16 @@
 /**
- * Searching one shelf. Every statement names the shelf first; texts are put together from the fixed fragments here, values
- * never are.
+ * Searching one shelf. Texts are put together from the fixed fragments here, values never are; the shelf is in every term.
  *
- * One condition drives: the most telling one gives the ids, the others are looked up for each of them. When no condition tells
- * much (`status=active`), the shelf is walked in the order asked for and the walk stops when the page is full.
+ * The index narrows: the condition that fewest resources fulfil drives, the others are looked up for each of them. When none
+ * tells much (`status=active`), the shelf is walked in the order asked for. Where the index can not decide, resources are opened
+ * and tested one by one until the page is full, up to a limit; beyond it a search is refused rather than answered wrongly.
  */
-import { Refusal } from '../fhir/outcome.ts'
-import type { Condition, DateRange, DateTest, Include, SearchQuery, ValueTest } from '../fhir/search.ts'
+import { type Refusal, refuse } from '../fhir/outcome.ts'
+import type { Condition, Cursor, DateRange, Include, SearchQuery } from '../fhir/search.ts'
 import { cursorText } from '../fhir/search.ts'
-import { parameterOf, referencesIn } from '../fhir/search-parameters.ts'
-import type { Database, Value } from './database.ts'
+import { indexRows, parameterOf, referencesIn } from '../fhir/search-parameters.ts'
+import { type Asked, askedFor, fits } from '../fhir/search-terms.ts'
+import { type Database, termBytes, terms, type Value } from './database.ts'
 import { byRefs, columns, readStored, type Stored } from './resources.ts'
 
 export type Found = {
@@ -21,236 +22,276 @@ export type Found = {
   total?: number
 }
 
-/** Resources a page may bring along. */
+/** Resources a page may bring along, and people a chain may lead to. */
 const mostIncluded = 1_000
-/** A condition that more rows than this fulfil does not drive. */
+const mostLinked = 1_000
+/** A term that more resources have does not drive. */
 const telling = 500
+/** Resources opened for one search. */
+const mostOpened = 5_000
+const openedAtOnce = 200
 
-/** @throws Refusal 400 when the page would bring along too much */
+/** @throws Refusal 400 when the page would bring along too much, or too many resources would have to be opened */
 export async function searchShelf(database: Database, shelf: string, query: SearchQuery): Promise<Found> {
-  const plan = await planOf(database, shelf, query)
-  const counted = query.total || query.count === 0 ? { total: await countOf(database, plan) } : {}
-  if (query.count === 0) return { matches: [], included: [], ...counted }
+  const plan = await planOf(database, shelf, query.type, query.conditions)
+  const { sort, count, after } = query
+  if (!plan) return { matches: [], included: [], ...(after ? {} : { total: 0 }) }
+  const counted = query.total || count === 0 ? { total: await countOf(database, plan) } : {}
+  if (count === 0) return { matches: [], included: [], ...counted }
 
-  const page = pageOf(query)
-  // Bodies are read for the page only: finding and sorting goes over the index.
-  const stored = await readStored(database, {
-    sql: `select ${columns} from resource r where r.rowid in
-        (select r.rowid from ${plan.from} where ${[...plan.where, ...page.where].join(' and ')} order by ${page.order} limit ?)
-      order by ${page.order}`,
-    params: [...plan.params, ...page.params, query.count + 1],
-  })
-  const matches = stored.slice(0, query.count)
+  const byDate = sort.by !== '_lastUpdated' && sort.by !== '_id'
+  const found = byDate ? sorted(await walk(database, plan, byId), query) : await walk(database, plan, sort, after, count + 1)
+  const matches = found.slice(0, count)
   const last = matches.at(-1)
-  const more = stored.length > query.count && last
+  const more = found.length > count && last
   return {
     matches,
     included: await includedOf(database, shelf, query, matches),
-    ...(more ? { next: cursorText(query.sort.by === '_lastUpdated' ? { id: last.id, value: last.lastUpdated } : { id: last.id }) } : {}),
-    ...(more || query.after ? counted : { total: matches.length }),
+    ...(more ? { next: cursorText(sort.by === '_lastUpdated' ? { id: last.id, value: last.lastUpdated } : { id: last.id }) } : {}),
+    ...(more || after ? counted : { total: matches.length }),
   }
 }
 
 type Fragment = { sql: string; params: Value[] }
-type Plan = { from: string; where: string[]; params: Value[] }
+type Plan = {
+  from: string
+  where: string[]
+  params: Value[]
+  /** What the index can not decide; absent when it decides everything. */
+  test?: (stored: Stored) => boolean
+}
+type Plain = Exclude<Condition, { kind: 'chain' }>
+type Sort = SearchQuery['sort']
+const byId: Sort = { by: '_id', down: false }
 
-async function planOf(database: Database, shelf: string, { type, conditions }: SearchQuery): Promise<Plan> {
-  const driver = await driverOf(database, shelf, type, conditions)
+/** @returns undefined when nothing can match */
+async function planOf(database: Database, shelf: string, type: string, asked: readonly Condition[]): Promise<Plan | undefined> {
+  const conditions = await Promise.all(asked.map((each) => (each.kind === 'chain' ? linkedBy(database, shelf, each) : each)))
+  const lookups: { condition: Plain; asked: Asked; not: boolean }[] = []
+  const columnTests: Fragment[] = []
+  const tests: Plain[] = []
+  for (const condition of conditions) {
+    if (condition.kind === 'id') columnTests.push(idIn(condition.ids))
+    else if (condition.kind === 'updated') columnTests.push(any(condition.tests.map(updatedIn)))
+    else if (condition.kind === 'missing') tests.push(condition)
+    else {
+      const not = condition.not === true
+      const asked = askedFor(shelf, type, condition)
+      if (asked?.terms.length === 0) {
+        if (!not) return undefined
+        continue
+      }
+      if (!asked?.decides) tests.push(condition)
+      if (asked && (asked.decides || !not)) lookups.push({ condition, asked, not })
+    }
+  }
+  const driver = await driverOf(
+    database,
+    lookups.filter(({ not }) => !not),
+  )
   const parts: Fragment[] = [
-    { sql: 'r.shelf = ? and r.type = ?', params: [shelf, type] },
-    ...conditions.map((condition) => (condition === driver ? drives(shelf, type, condition) : holds(shelf, type, condition))),
-    { sql: 'r.body is not null', params: [] },
+    ...(driver
+      ? [{ sql: `r.row in (select resource from search s where ${hasTerm(driver.asked)})`, params: [terms(driver.asked.terms)] }]
+      : []),
+    { sql: 'r.shelf = ? and r.type = ? and r.body is not null', params: [shelf, type] },
+    ...columnTests,
+    ...lookups.flatMap((one) =>
+      one === driver
+        ? []
+        : [
+            {
+              sql: `${one.not ? 'not ' : ''}exists (select 1 from search s where ${hasTerm(one.asked)} and s.resource = r.row)`,
+              params: [terms(one.asked.terms)],
+            },
+          ],
+    ),
   ]
   return {
-    from: driver ? 'resource r indexed by sqlite_autoindex_resource_1' : 'resource r indexed by resource_by_time',
+    from: driver
+      ? 'resource r not indexed'
+      : `resource r indexed by ${asked.some(({ kind }) => kind === 'id') ? 'resource_place' : 'resource_by_time'}`,
     where: parts.map(({ sql }) => sql),
     params: parts.flatMap(({ params }) => params),
+    ...(tests.length ? { test: ({ body }) => body !== undefined && passes(tests, body) } : {}),
   }
 }
 
-/** The condition that few resources fulfil: by its nature, or because a short count says so. */
-async function driverOf(database: Database, shelf: string, type: string, conditions: readonly Condition[]): Promise<Condition | undefined> {
-  const positive = conditions.filter(({ kind, ...rest }) => kind !== 'missing' && kind !== 'updated' && !('not' in rest))
-  const few = positive.find(({ kind }) => kind === 'id' || kind === 'chain') ?? positive.find(byNature)
+function passes(tests: readonly Plain[], body: NonNullable<Stored['body']>): boolean {
+  const rows = indexRows(body)
+  return tests.every((each) => fits(each, body, rows))
+}
+
+/** The lookup that few resources fulfil: by its nature, or because a short count says so. */
+async function driverOf<L extends { condition: Plain; asked: Asked }>(database: Database, lookups: readonly L[]): Promise<L | undefined> {
+  const few = lookups.find(byNature)
   if (few) return few
-  for (const condition of positive) {
-    if (condition.kind !== 'value' && condition.kind !== 'date') continue
-    const rows = rowsWhere(shelf, type, condition)
+  for (const one of lookups) {
     const [probe] = await database.query<{ rows: number }>({
-      sql: `select count(*) as rows from (select 1 from ${rows.sql} limit ${telling})`,
-      params: rows.params,
+      sql: `select count(*) as rows from (select 1 from search s where ${hasTerm(one.asked)} limit ${telling})`,
+      params: [terms(one.asked.terms)],
     })
-    if (probe && probe.rows < telling) return condition
+    if (probe && probe.rows < telling) return one
   }
   return undefined
 }
 
 /** An identifier, or a reference to a person: one person's worth of resources. */
-const byNature = (condition: Condition): boolean =>
+const byNature = ({ condition, asked }: { condition: Plain; asked: Asked }): boolean =>
   condition.kind === 'value' &&
-  condition.endings.length + condition.contains.length === 0 &&
+  condition.prefixes.length === 0 &&
+  asked.terms.length > 0 &&
   (condition.param === 'identifier' || (condition.exact.length > 0 && condition.exact.every((value) => value.startsWith('Patient/'))))
 
-/** `r.id` is one of these. */
-function drives(shelf: string, type: string, condition: Condition): Fragment {
-  if (condition.kind === 'id') return idIn(condition.ids)
-  const rows = rowsWhere(shelf, type, condition as ValueTest | DateTest | Chain)
-  return { sql: `r.id in (select id from ${rows.sql})`, params: rows.params }
+const hasTerm = ({ terms: { length } }: Asked): string =>
+  length === 1
+    ? 's.term = ?'
+    : `s.term in (with recursive t(terms, i) as (select ?, 1 union all select terms, i + ${termBytes} from t where i + ${termBytes} <= length(terms))
+        select substr(terms, i, ${termBytes}) from t)`
+
+/** A chain as a condition on the reference itself: what it leads to is found first. */
+async function linkedBy(database: Database, shelf: string, chain: Extract<Condition, { kind: 'chain' }>): Promise<Plain> {
+  const exact: string[] = []
+  for (const type of chain.targets) {
+    const plan = await planOf(database, shelf, type, [chain.on])
+    if (!plan) continue
+    const found = await walk(database, plan, byId, undefined, mostLinked + 1)
+    if (found.length > mostLinked) throw tooCostly()
+    exact.push(...found.map(refOf))
+  }
+  return { kind: 'value', param: chain.param, exact, codes: [], prefixes: [], endings: [], contains: [] }
 }
 
-/** It holds for `r`. */
-function holds(shelf: string, type: string, condition: Condition): Fragment {
-  switch (condition.kind) {
-    case 'id':
-      return idIn(condition.ids)
-    case 'updated':
-      return any(condition.tests.map((test) => dateTest(test, 'r.last_updated', 'r.last_updated')))
-    case 'missing':
-      return {
-        sql: `${condition.missing ? 'not ' : ''}exists (select 1 from search s indexed by search_by_resource where s.shelf = ? and s.type = ? and s.id = r.id and s.param = ?)`,
-        params: [shelf, type, condition.param],
-      }
-    default: {
-      const rows = rowsWhere(shelf, type, condition, 'r.id')
-      const not = condition.kind !== 'chain' && condition.not ? 'not ' : ''
-      return { sql: `${not}exists (select 1 from ${rows.sql})`, params: rows.params }
-    }
+/** Resources in order, from behind `after`, until there are `most`. Absent: all there are. */
+async function walk(database: Database, plan: Plan, sort: Sort, after?: Cursor, most = Number.POSITIVE_INFINITY): Promise<Stored[]> {
+  const found: Stored[] = []
+  let opened = 0
+  let from = after
+  for (;;) {
+    // The first look asks for as many as are wanted: mostly the index was right, and they all pass.
+    const limit = opened === 0 ? Math.min(most, openedAtOnce) : openedAtOnce
+    const page = pageOf(sort, from)
+    const rows = await readStored(database, {
+      sql: `select ${columns} from ${plan.from} where ${[...plan.where, ...page.where].join(' and ')} order by ${page.order} limit ?`,
+      params: [...plan.params, ...page.params, limit],
+    })
+    opened += rows.length
+    found.push(...(plan.test ? rows.filter(plan.test) : rows))
+    if (rows.length < limit || found.length >= most) return found.slice(0, most)
+    if (opened >= mostOpened) throw tooCostly()
+    const last = rows.at(-1) as Stored
+    from = { id: last.id, value: last.lastUpdated }
+    // Others have their turn before the next are opened.
+    await new Promise((go) => setImmediate(go))
   }
 }
 
-type Chain = Extract<Condition, { kind: 'chain' }>
+const tooCostly = (): Refusal =>
+  refuse(400, 'too-costly', 'Too many resources would have to be opened: say more, such as patient, identifier, status or _lastUpdated.')
 
-/** The rows of the index that fulfil a condition; with `of`, those of one resource. */
-function rowsWhere(shelf: string, type: string, condition: ValueTest | DateTest | Chain, of?: 'r.id'): Fragment {
-  const test = testOf(shelf, condition)
-  // One resource's row is looked up by its whole key where the value is known, otherwise among the resource's few rows.
-  const known = condition.kind === 'value' && condition.exact.length > 0 && condition.exact.length === parts(condition)
-  const index = of && !known ? 'search_by_resource' : 'sqlite_autoindex_search_1'
-  return {
-    sql: `search s indexed by ${index} where s.shelf = ? and s.type = ? and s.param = ? and ${test.sql}${of ? ` and s.id = ${of}` : ''}`,
-    params: [shelf, type, condition.param, ...test.params],
-  }
-}
-
-const parts = ({ exact, prefixes, endings, contains }: ValueTest): number =>
-  exact.length + prefixes.length + endings.length + contains.length
-
-function testOf(shelf: string, condition: ValueTest | DateTest | Chain): Fragment {
-  if (condition.kind === 'chain') return chainTest(shelf, condition)
-  return condition.kind === 'date' ? any(condition.tests.map(rowTest)) : valueTest(condition)
-}
-
-function chainTest(shelf: string, { targets, on }: Chain): Fragment {
-  const inner = testOf(shelf, on)
-  const isTarget = targets.length === 1 ? 's.type = ?' : 's.type in (select value from json_each(?))'
-  return {
-    sql: `s.value in (select s.type || '/' || s.id from search s indexed by sqlite_autoindex_search_1 where s.shelf = ? and ${isTarget} and s.param = ? and ${inner.sql})`,
-    params: [shelf, targets.length === 1 ? targets[0]! : JSON.stringify(targets), on.param, ...inner.params],
-  }
-}
-
-const valueTest = ({ exact, prefixes, endings, contains }: ValueTest): Fragment =>
-  any([
-    ...(exact.length === 1 ? [{ sql: 's.value = ?', params: [exact[0]!] }] : []),
-    ...(exact.length > 1 ? [{ sql: 's.value in (select value from json_each(?))', params: [JSON.stringify(exact)] }] : []),
-    ...prefixes.map((prefix) => ({ sql: '(s.value >= ? and s.value < ?)', params: [prefix, `${prefix}\u{10ffff}`] })),
-    ...endings.map((ending) => ({ sql: 'substr(s.value, ?) = ?', params: [-[...ending].length, ending] })),
-    ...contains.map((part) => ({ sql: 'instr(s.value, ?) > 0', params: [part] })),
-  ])
-
-const rowTest = (test: DateRange): Fragment => dateTest(test, 's.value', 's.upto')
-
-/** What R4 says each prefix means for a period that starts at `from` and ends at `upto`. */
-function dateTest({ op, from: first, upto: last }: DateRange, from: string, upto: string): Fragment {
-  switch (op) {
-    case 'eq':
-      return { sql: `(${from} >= ? and ${from} <= ? and ${upto} <= ?)`, params: [first, last, last] }
-    case 'ne':
-      return { sql: `(${from} < ? or ${upto} > ?)`, params: [first, last] }
-    case 'gt':
-      return { sql: `${upto} > ?`, params: [last] }
-    case 'ge':
-      return { sql: `${upto} >= ?`, params: [first] }
-    case 'lt':
-      return { sql: `${from} < ?`, params: [first] }
-    case 'le':
-      return { sql: `${from} <= ?`, params: [last] }
-    case 'sa':
-      return { sql: `${from} > ?`, params: [last] }
-    case 'eb':
-      return { sql: `${upto} < ?`, params: [first] }
-  }
-}
-
-const any = (tests: readonly Fragment[]): Fragment => {
-  if (tests.length === 1) return tests[0]!
-  if (tests.length === 0) return { sql: 'false', params: [] }
-  return { sql: `(${tests.map(({ sql }) => sql).join(' or ')})`, params: tests.flatMap(({ params }) => params) }
-}
-
-const idIn = (ids: readonly string[]): Fragment =>
-  ids.length === 1
-    ? { sql: 'r.id = ?', params: [ids[0]!] }
-    : { sql: 'r.id in (select value from json_each(?))', params: [JSON.stringify(ids)] }
-
-/** The order asked for, `id` last, and where this page starts in it. */
-function pageOf({ type, sort: { by, down }, after }: SearchQuery): { order: string; where: string[]; params: Value[] } {
-  const way = down ? 'desc' : 'asc'
-  const beyond = down ? '<' : '>'
-  if (by === '_id') return { order: `r.id ${way}`, where: after ? [`r.id ${beyond} ?`] : [], params: after ? [after.id] : [] }
-  if (by === '_lastUpdated') {
-    const start = after ? [after.value ?? '', after.id] : []
-    return { order: `r.last_updated ${way}, r.id ${way}`, where: after ? [`(r.last_updated, r.id) ${beyond} (?, ?)`] : [], params: start }
-  }
-  // What has no such date comes last, whichever way. The name is one of the table's, checked when the search was read.
-  const date = (id: string) =>
-    `coalesce((select ${down ? 'max' : 'min'}(d.value) from search d indexed by search_by_resource where d.shelf = r.shelf and d.type = r.type and d.id = ${id} and d.param = '${sortable(type, by)}'), '${down ? '' : '~'}')`
-  return {
-    order: `${date('r.id')} ${way}, r.id ${way}`,
-    where: after ? [`(${date('r.id')}, r.id) ${beyond} (${date('?')}, ?)`] : [],
-    params: after ? [after.id, after.id] : [],
-  }
-}
-
-function sortable(type: string, name: string): string {
-  if (parameterOf(type, name)?.kind !== 'date') throw new Error('not a date parameter')
-  return name
-}
-
-async function countOf(database: Database, { from, where, params }: Plan): Promise<number> {
+async function countOf(database: Database, plan: Plan): Promise<number> {
+  if (plan.test) return (await walk(database, plan, byId)).length
   const [row] = await database.query<{ total: number }>({
-    sql: `select count(*) as total from ${from} where ${where.join(' and ')}`,
-    params,
+    sql: `select count(*) as total from ${plan.from} where ${plan.where.join(' and ')}`,
+    params: plan.params,
   })
   return row?.total ?? 0
 }
+
+/** The order asked for, `id` last, and where this page starts in it. */
+function pageOf({ by, down }: Sort, after: Cursor | undefined): { order: string; where: string[]; params: Value[] } {
+  const way = down ? 'desc' : 'asc'
+  const beyond = down ? '<' : '>'
+  if (by === '_id') return { order: `r.id ${way}`, where: after ? [`r.id ${beyond} ?`] : [], params: after ? [after.id] : [] }
+  const start = after ? [after.value ?? '', after.id] : []
+  return { order: `r.last_updated ${way}, r.id ${way}`, where: after ? [`(r.last_updated, r.id) ${beyond} (?, ?)`] : [], params: start }
+}
+
+/** By a date of the resource, from behind the last of the page before. What has no such date comes last, whichever way. */
+function sorted(found: readonly Stored[], { sort: { by, down }, after }: SearchQuery): Stored[] {
+  const dated = found.map((stored) => {
+    const dates = indexRows(stored.body as NonNullable<Stored['body']>).flatMap(({ param, value }) => (param === by ? [value] : []))
+    return { stored, date: dates.sort()[down ? dates.length - 1 : 0] }
+  })
+  const way = down ? -1 : 1
+  const compare = (a: string, b: string) => (a === b ? 0 : a < b ? -way : way)
+  dated.sort((a, b) => {
+    if (a.date === undefined || b.date === undefined) {
+      if (a.date !== b.date) return a.date === undefined ? 1 : -1
+      return compare(a.stored.id, b.stored.id)
+    }
+    return compare(a.date, b.date) || compare(a.stored.id, b.stored.id)
+  })
+  const ordered = dated.map(({ stored }) => stored)
+  if (!after) return ordered
+  const place = ordered.findIndex(({ id }) => id === after.id)
+  if (place < 0) throw refuse(400, 'value', '_page leads to a place that is no longer there: search again.')
+  return ordered.slice(place + 1)
+}
+
+/** A time from and to, on the column. */
+function updatedIn({ op, from, upto }: DateRange): Fragment {
+  const at = 'r.last_updated'
+  switch (op) {
+    case 'eq':
+      return { sql: `(${at} >= ? and ${at} <= ?)`, params: [from, upto] }
+    case 'ne':
+      return { sql: `(${at} < ? or ${at} > ?)`, params: [from, upto] }
+    case 'gt':
+    case 'sa':
+      return { sql: `${at} > ?`, params: [upto] }
+    case 'ge':
+      return { sql: `${at} >= ?`, params: [from] }
+    case 'lt':
+    case 'eb':
+      return { sql: `${at} < ?`, params: [from] }
+    case 'le':
+      return { sql: `${at} <= ?`, params: [upto] }
+  }
+}
+
+const any = (tests: readonly Fragment[]): Fragment =>
+  tests.length === 1
+    ? (tests[0] as Fragment)
+    : { sql: `(${tests.map(({ sql }) => sql).join(' or ')})`, params: tests.flatMap(({ params }) => params) }
+
+const idIn = (ids: readonly string[]): Fragment =>
+  ids.length === 1
+    ? { sql: 'r.id = ?', params: [ids[0] as string] }
+    : { sql: 'r.id in (select value from json_each(?))', params: [JSON.stringify(ids)] }
 
 async function includedOf(database: Database, shelf: string, query: SearchQuery, matches: readonly Stored[]): Promise<Stored[]> {
   if (matches.length === 0 || query.includes.length + query.revincludes.length === 0) return []
   const refs = matches.flatMap(({ body }) => query.includes.flatMap(({ param, target }) => referencesIn(body!, param).filter(isOf(target))))
   const found = refs.length ? await byRefs(database, shelf, refs.slice(0, mostIncluded + 1)) : []
   for (const include of query.revincludes) found.push(...(await pointingAt(database, shelf, include, query.type, matches)))
-  if (found.length > mostIncluded)
-    throw new Refusal(400, { code: 'too-costly', text: 'This page would bring along too much: ask for a smaller _count.' })
+  if (found.length > mostIncluded) throw refuse(400, 'too-costly', 'This page would bring along too much: ask for a smaller _count.')
   const seen = new Set(matches.map(refOf))
   return found.filter((each) => !seen.has(refOf(each)) && seen.add(refOf(each)))
 }
 
 /** Resources whose `param` leads to one of the matches. */
-function pointingAt(
+async function pointingAt(
   database: Database,
   shelf: string,
   { type, param, target }: Include,
   of: string,
   matches: readonly Stored[],
 ): Promise<Stored[]> {
-  if (target && target !== of) return Promise.resolve([])
+  if (target && target !== of) return []
+  const pointing = {
+    param: parameterOf(type, param)?.as ?? param,
+    exact: matches.map(refOf),
+    codes: [],
+    prefixes: [],
+    endings: [],
+    contains: [],
+  }
+  const asked = askedFor(shelf, type, { kind: 'value', ...pointing }) as Asked
   return readStored(database, {
-    sql: `select ${columns} from resource r indexed by sqlite_autoindex_resource_1
-      where r.shelf = ? and r.type = ? and r.body is not null and r.id in
-        (select s.id from search s where s.shelf = ? and s.type = ? and s.param = ? and s.value in (select value from json_each(?)))
+    sql: `select ${columns} from resource r not indexed
+      where r.row in (select resource from search s where ${hasTerm(asked)}) and r.body is not null
       order by r.last_updated, r.id limit ?`,
-    params: [shelf, type, shelf, type, parameterOf(type, param)?.as ?? param, JSON.stringify(matches.map(refOf)), mostIncluded + 1],
+    params: [terms(asked.terms), mostIncluded + 1],
   })
 }
 

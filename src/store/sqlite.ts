@@ -6,9 +6,11 @@
  */
 import Sqlite from 'better-sqlite3'
 import { Refusal } from '../fhir/outcome.ts'
-import { Conflict, type Database, type Statement } from './database.ts'
+import { Conflict, type Driver, type Plain as PlainValue, type StatementOf } from './database.ts'
 
-export type SqliteDatabase = Database & {
+type Statement = StatementOf<PlainValue>
+
+export type SqliteDatabase = Driver & {
   /** A consistent copy in another file, while the gateway works on. */
   backup(file: string): Promise<void>
 }

@@ -1,7 +1,7 @@
 /**
  * Work items: something needs a person, why, and since when. At most one is open for each person and thing it is about.
  */
-import { type Database, type Statement, statement } from './database.ts'
+import { type Database, type Statement, sealed, statement, unsealed } from './database.ts'
 
 export type WorkItem = {
   id: string
@@ -29,7 +29,7 @@ export const openWorkItem = (item: WorkItem): Statement =>
     item.task ?? null,
     item.about,
     item.reason,
-    item.words,
+    sealed(holderOf(item), placeOf(item), item.words),
     item.openedAt,
   )
 
@@ -72,12 +72,24 @@ export const openWorkCounts = (database: Database): Promise<{ service: string; r
 
 const columns = 'id, service, patient, task, about, reason, words, opened_at as openedAt, resolved_at as resolvedAt'
 
-type Row = Omit<WorkItem, 'patient' | 'task' | 'resolvedAt'> & { patient: string | null; task: string | null; resolvedAt: string | null }
+type Row = Omit<WorkItem, 'patient' | 'task' | 'resolvedAt' | 'words'> & {
+  patient: string | null
+  task: string | null
+  resolvedAt: string | null
+  words: Uint8Array | null
+}
 
-const read = async (database: Database, one: Statement): Promise<WorkItem[]> =>
-  (await database.query<Row>(one)).map(({ patient, task, resolvedAt, ...rest }) => ({
+const holderOf = ({ patient, service }: { patient?: string | null; service: string }): string => patient ?? `service:${service}`
+const placeOf = ({ id }: { id: string }): string => `work|${id}`
+
+const read = async (database: Database, one: Statement): Promise<WorkItem[]> => {
+  const rows = await database.query<Row>(one)
+  const words = await unsealed(database, rows, (row) => row.words, holderOf, placeOf)
+  return rows.map(({ patient, task, resolvedAt, ...rest }, n) => ({
     ...rest,
+    words: words[n] ?? 'This person was erased.',
     ...(patient === null ? {} : { patient }),
     ...(task === null ? {} : { task }),
     ...(resolvedAt === null ? {} : { resolvedAt }),
   }))
+}

@@ -7,11 +7,11 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { Client } from '../../src/access/directory-file.ts'
 import { manualClock } from '../../src/clock.ts'
 import type { Directory } from '../../src/domain/directory.ts'
+import type { Steps } from '../../src/exchange/ask.ts'
 import type { Answer, Exchange } from '../../src/exchange/exchange.ts'
 import { refuse } from '../../src/fhir/outcome.ts'
 import { createApp } from '../../src/http/app.ts'
 import type { Settings } from '../../src/http/context.ts'
-import type { Steps } from '../../src/exchange/ask.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 
@@ -363,9 +363,9 @@ describe('what is asked', () => {
       ],
       [
         'POST',
-        '/fhir/ServiceRequest/1/$triage',
+        '/fhir/Task/1/$why',
         undefined,
-        ['operation', 'triage', { type: 'ServiceRequest', id: '1' }, { params: expect.any(URLSearchParams) }, 'POST'],
+        ['operation', 'why', { type: 'Task', id: '1' }, { params: expect.any(URLSearchParams) }, 'POST'],
       ],
       [
         'POST',
@@ -403,6 +403,13 @@ describe('what is asked', () => {
         400,
         'value',
       )
+  })
+
+  test('that is still to come answers 501, and is not claimed', async () => {
+    await refusedWith(await door.call('case-system', 'POST', '/fhir/ServiceRequest/1/$triage'), 501, 'not-supported')
+    const statement = JSON.stringify(await (await door.call('case-system', 'GET', '/fhir/metadata')).json())
+    expect(statement).toContain('OperationDefinition/why')
+    expect(statement).not.toContain('OperationDefinition/triage')
   })
 
   test('by a method the address does not know: 405 with Allow', async () => {

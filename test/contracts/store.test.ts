@@ -8,18 +8,20 @@ import { statement } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { newPerson, nextRevision, personOf } from '../../src/store/people.ts'
 import * as schema from '../../src/store/schema.ts'
+import { openStore } from '../../src/store/sealed.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { storeContract } from './store-contract.ts'
 
+const masterKey = new Uint8Array(32).fill(9)
 const folder = mkdtempSync(join(tmpdir(), 'store-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 let files = 0
 const newFile = () => join(folder, `${files++}.sqlite`)
 
 const openFile = async (file = newFile()) => {
-  const database = openSqlite(file)
-  await migrate(database)
-  return database
+  const driver = openSqlite(file)
+  await migrate(driver)
+  return openStore(driver, [masterKey])
 }
 
 storeContract('SQLite', () => openFile())
@@ -99,7 +101,7 @@ describe('SQLite: group commit', () => {
     await database.atomically([newPerson('a', 'ne')])
     const copy = newFile()
     await database.backup(copy)
-    expect(await personOf(openSqlite(copy), 'a')).toBeDefined()
+    expect(await personOf(await openFile(copy), 'a')).toBeDefined()
   })
 })
 

@@ -49,7 +49,7 @@ describe('one resource', () => {
     ['a text where a truth value stands', { active: 'yes' }, 'Patient.active'],
     ['one value where a list stands', { name: { family: words.identity } }, 'Patient.name'],
     ['a list where one value stands', { birthDate: ['1990-02-01'] }, 'Patient.birthDate'],
-    ['an element there is not', { nickname: words.identity }, 'Patient.nickname'],
+    ['an element there is not', { nickname: words.identity }, 'Patient'],
     ['an NHS number with a wrong check digit', { identifier: [{ system: nhs, value: '9990004006' }] }, 'Patient.identifier[0].value'],
   ])('%s', async (_, wrong, expression) => {
     const before = await gateway.rows()

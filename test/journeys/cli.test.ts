@@ -12,7 +12,7 @@ import { channels } from '../../src/channels/index.ts'
 import { run } from '../../src/cli/run.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { caseBundle, partners, words, wordsIn } from '../fixtures/case-bundle.ts'
-import { directoryFile, morning, openGateway } from '../fixtures/gateway.ts'
+import { directoryFile, masterKey, morning, openGateway } from '../fixtures/gateway.ts'
 import { referral } from '../fixtures/referral.ts'
 
 let folder: string
@@ -29,7 +29,7 @@ const file = (name: string, content: unknown): string => {
 async function reconnect(args: string[], env: Record<string, string> = {}) {
   let [out, err] = ['', '']
   const exit = await run(args, {
-    env: { DATA_DIR: folder, ...env },
+    env: { DATA_DIR: folder, MASTER_KEY: Buffer.from(masterKey).toString('base64'), ...env },
     readText: (path) => readFileSync(path, 'utf8'),
     adapters,
     channels,
@@ -205,5 +205,26 @@ describe('case', () => {
     expect(out).toMatch(/Which prison or immigration removal centre/)
     expect(out).toMatch(/There is no active plan/)
     expect(out).not.toMatch(/Oxlade/)
+  })
+})
+
+describe('keys rotate', () => {
+  test('wraps every key anew beside a running gateway; afterwards the former master key is not needed', async () => {
+    const text = (key: Uint8Array) => Buffer.from(key).toString('base64')
+    const fresh = new Uint8Array(32).fill(21)
+    const gateway = await openGateway({ database: openSqlite(join(folder, 'exchange.db')) })
+    try {
+      const at = await gateway.handIn(caseBundle())
+      expect(await reconnect(['work'], { MASTER_KEY: text(fresh) })).toMatchObject({ exit: 1, err: expect.stringMatching(/not the one/) })
+      expect(await reconnect(['keys', 'rotate'], { MASTER_KEY: text(fresh) })).toMatchObject({ exit: 1 })
+      expect(await reconnect(['work'], { MASTER_KEY: '' })).toMatchObject({ exit: 1, err: expect.stringMatching(/MASTER_KEY/) })
+      const both = { MASTER_KEY: `${text(fresh)},${text(masterKey)}` }
+      expect(await reconnect(['keys', 'rotate'], both)).toMatchObject({ exit: 0, out: expect.stringMatching(/^\d+ keys are now/) })
+      expect(JSON.parse((await reconnect(['keys', 'rotate', '--json'], both)).out)).toMatchObject({ rotated: 0 })
+      expect(await reconnect(['work'], { MASTER_KEY: text(fresh) })).toMatchObject({ exit: 0 })
+      expect((await gateway.service.call('GET', `/fhir/${at.Patient}`)).status).toBe(200)
+    } finally {
+      await gateway.close()
+    }
   })
 })

@@ -4,6 +4,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { Bundle, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { statement } from '../../src/store/database.ts'
+import { columns, readStored } from '../../src/store/resources.ts'
 import { caseBundle, coded, consentOf, custodyOf, partners, planOf, usual } from '../fixtures/case-bundle.ts'
 import { type Gateway, issuesOf, of, openGateway, standing } from '../fixtures/gateway.ts'
 import { referral, referralPlaces, takenBack } from '../fixtures/referral.ts'
@@ -40,11 +42,11 @@ async function nothingIsLost(message: Bundle) {
     if (!resource || resource.resourceType === 'MessageHeader') continue
     const known: string[] = []
     // Organisations and services of the sender stand in the record by their resource, not by the directory.
-    const rows = await gateway.database.query<{ body: string }>({
-      sql: 'select body from resource where shelf = ? and type = ? and body is not null',
-      params: ['service:tees-valley', resource.resourceType],
-    })
-    for (const { body } of rows) known.push(contentOf(JSON.parse(body) as Resource))
+    const rows = await readStored(
+      gateway.database,
+      statement(`select ${columns} from resource r where shelf = ? and type = ?`, 'service:tees-valley', resource.resourceType),
+    )
+    for (const { body } of rows) if (body) known.push(contentOf(body))
     expect(known).toContain(contentOf(resource))
   }
 }

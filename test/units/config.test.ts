@@ -18,8 +18,9 @@ const config = (env: Record<string, string>, readText: (path: string) => string 
 }
 
 test('a master key is enough; everything else has a default', () => {
-  const { masterKey, ...rest } = config({ MASTER_KEY: key })
+  const { masterKey, masterKeys, ...rest } = config({ MASTER_KEY: key })
   expect(masterKey).toHaveLength(32)
+  expect(masterKeys).toEqual([masterKey])
   expect(rest).toEqual({
     port: 8080,
     host: '127.0.0.1',
@@ -56,6 +57,11 @@ test('the key may come from a file, but not from both places', () => {
   expect(config({ MASTER_KEY_FILE: '/run/key' }, () => `${key}\n`).masterKey).toHaveLength(32)
   expect(faults({ MASTER_KEY_FILE: '/run/key' })).toEqual(['MASTER_KEY_FILE names a file that can not be read.'])
   expect(faults({ MASTER_KEY_FILE: '/run/key' }, () => 'short')).toHaveLength(1)
+  const former = Buffer.alloc(32, 8).toString('base64')
+  const both = config({ MASTER_KEY_FILE: '/run/key' }, () => `${key},\n${former}\n`)
+  expect(both.masterKeys.map((each) => Buffer.from(each).toString('base64'))).toEqual([key, former])
+  expect(both.masterKey).toEqual(both.masterKeys[0])
+  expect(faults({ MASTER_KEY: `${key},` })).toHaveLength(1)
   expect(faults({ MASTER_KEY: key, MASTER_KEY_FILE: '/run/key' }, () => key)).toEqual([
     'MASTER_KEY and MASTER_KEY_FILE are both set: keep one.',
   ])

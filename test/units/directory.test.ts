@@ -5,7 +5,7 @@ import type { Adapter } from '../../src/adapter.ts'
 import type { Channel } from '../../src/channel.ts'
 import { organizationOf } from '../../src/fhir/organization.ts'
 import { useAssertion } from '../../src/store/assertions.ts'
-import type { Database } from '../../src/store/database.ts'
+import type { Driver } from '../../src/store/database.ts'
 import { applyDirectory, directoryState, loadDirectory } from '../../src/store/directory.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
@@ -148,7 +148,7 @@ describe('reading the file', () => {
 })
 
 describe('applying it', () => {
-  let database: Database
+  let database: Driver
   const at = new Date('2026-03-02T09:00:00Z')
   beforeEach(async () => {
     database = openSqlite(':memory:')

@@ -5,6 +5,7 @@ import { Refusal } from '../../src/fhir/outcome.ts'
 import { cursorText, parseSearch } from '../../src/fhir/search.ts'
 import { searchBundle } from '../../src/fhir/search-bundle.ts'
 import { fold, indexRows, instantsOf, referencesIn } from '../../src/fhir/search-parameters.ts'
+import { askedFor, fits, termsOf } from '../../src/fhir/search-terms.ts'
 
 const parse = (type: string, text: string, lenient = false) =>
   parseSearch(type, new URLSearchParams(text), { lenient, bases: ['https://gate.example/fhir'] })
@@ -63,8 +64,9 @@ describe('a search that is not understood is refused', () => {
   })
 
   test('by the name of the parameter, never by its value, and only a name that looks like one', () => {
-    expect(refusal('Task', 'colour=scarlet').message).toBe('colour is not supported for Task.')
+    expect(refusal('Task', 'family=scarlet').message).toBe('family is not supported for Task.')
     expect(refusal('Task', 'authored-on=scarlet').message).not.toContain('scarlet')
+    expect(refusal('Task', 'Wrenfield=scarlet').message).toBe('A search parameter is not supported for Task.')
     expect(refusal('Task', '9990000379=scarlet').message).toBe('A search parameter is not supported for Task.')
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), fc.string(), (name, value) => {
@@ -88,7 +90,7 @@ describe('a search that is not understood is refused', () => {
 
 describe('what is asked is read', () => {
   test('commas and bars that are escaped belong to the value', () => {
-    expect(parse('Task', 'code=a\\,b').conditions).toMatchObject([{ prefixes: ['a,b|'] }])
+    expect(parse('Task', 'code=a\\,b').conditions).toMatchObject([{ codes: ['a,b|'] }])
     expect(parse('Task', 'code=s|a\\|b').conditions).toMatchObject([{ exact: ['a\\|b|s'] }])
   })
 
@@ -166,6 +168,75 @@ describe('a resource is found by', () => {
 
   test('nothing, when there is nothing', () => {
     expect(rows({ resourceType: 'Task' })).toEqual([])
+  })
+})
+
+describe('the index', () => {
+  const person = { resourceType: 'Patient', id: 'p1', name: [{ family: 'Ashgrove-Wintersmith' }], birthDate: '1990-05-17' } as Resource
+  const terms = termsOf('service:ne', person)
+  const ask = (text: string, type = 'Patient') => {
+    const [condition] = parse(type, text).conditions
+    return askedFor('service:ne', type, condition as Parameters<typeof askedFor>[2])
+  }
+
+  const fitsFor = (text: string, one: Resource) => fits(parse(one.resourceType, text).conditions[0] as Parameters<typeof fits>[0], one)
+
+  test.each([
+    ['family=a', true],
+    ['family=as', false],
+    ['family=ASH', true],
+    ['family=ashgrove-wintersm', false],
+    ['family:exact=Ashgrove-Wintersmith', false],
+    ['birthdate=1990-05-17', false],
+    ['birthdate=1990-05', false],
+  ])('has a term for %s; it decides alone: %s', (text, decides) => {
+    const asked = ask(text)
+    expect(asked?.decides).toBe(decides)
+    expect(terms).toEqual(expect.arrayContaining(asked?.terms ?? ['none']))
+  })
+
+  test.each(['family:contains=grove', 'birthdate=1990', 'birthdate=ge1990-05-01', 'identifier=http://x|'])('is no help for %s', (text) => {
+    expect(ask(text)).toBeUndefined()
+  })
+
+  test('finds a token by its code alone and with its system, whatever bars they have', () => {
+    const task = { resourceType: 'Task', id: 't', code: { coding: [{ system: 'http://s|s', code: 'a|b' }, { code: 'c' }] } } as Resource
+    const found = termsOf('service:ne', task)
+    for (const [text, there] of [
+      ['code=a\\|b', true],
+      ['code=http://s\\|s|a\\|b', true],
+      ['code=c', true],
+      ['code=|c', true],
+      ['code=a', false],
+      ['code=|a\\|b', false],
+      ['code=http://s|a\\|b', false],
+    ] as const)
+      expect([text, ask(text, 'Task')?.terms.some((term) => found.includes(term)) && fitsFor(text, task)]).toEqual([text, there])
+  })
+
+  test('narrows to no less than what fits: a resource that fits a condition has one of its terms', () => {
+    const word = fc.constantFrom('a', 'Ash', 'ashgrove', 'Ashgrove-Wintersmith', 'O’Neill', 'Zoë', 'x|y')
+    const day = fc.constantFrom('1990', '1990-05', '1990-05-17', '1990-06-01')
+    const name = fc.constantFrom('family', 'family:exact', 'given', 'birthdate', 'identifier', 'gender')
+    fc.assert(
+      fc.property(name, word, day, word, day, (param, asked, askedDay, family, birthDate) => {
+        const value = param === 'birthdate' ? askedDay : asked.replaceAll('|', '\\|')
+        const [condition] = parse('Patient', new URLSearchParams([[param, value]]).toString()).conditions
+        const one = {
+          resourceType: 'Patient',
+          id: 'p',
+          name: [{ family, given: [family] }],
+          birthDate,
+          identifier: [{ system: 's', value: family }],
+          gender: 'female',
+        } as Resource
+        const narrowed = askedFor('service:ne', 'Patient', condition as Parameters<typeof askedFor>[2])
+        const there = narrowed?.terms.some((term) => termsOf('service:ne', one).includes(term)) ?? true
+        if (fits(condition as Parameters<typeof fits>[0], one)) expect(there).toBe(true)
+        else if (narrowed?.decides) expect(there).toBe(false)
+      }),
+      { numRuns: 500 },
+    )
   })
 })
 

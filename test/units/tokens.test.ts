@@ -7,7 +7,7 @@ import type { Client } from '../../src/access/directory-file.ts'
 import { common, readScope, readScopes, writeScopes } from '../../src/access/scopes.ts'
 import { createTokens } from '../../src/access/tokens.ts'
 import type { Directory, Partner } from '../../src/domain/directory.ts'
-import type { Database } from '../../src/store/database.ts'
+import type { Driver } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 
@@ -43,7 +43,7 @@ function assertion(claims: Record<string, unknown> = {}, key: CryptoKey = es.pri
 }
 
 describe('an assertion', () => {
-  let database: Database
+  let database: Driver
   let clients: Map<string, Client>
   beforeEach(async () => {
     database = openSqlite(':memory:')

@@ -33,13 +33,15 @@ const message = (entry: unknown[]) => ({ resourceType: 'Bundle', type: 'message'
 
 describe('what is refused, and where it is said to be', () => {
   test.each<[string, unknown, string[]]>([
-    ['an element FHIR does not have', { ...patient, surname: 'x' }, ['structure Patient.surname']],
+    ['an element FHIR does not have', { ...patient, surname: 'x' }, ['structure Patient']],
+    ['an element of another type', { ...patient, status: 'x' }, ['structure Patient.status']],
+    ['an element in the wrong case', { ...patient, birthdate: 'x' }, ['structure Patient.birthDate']],
     [
       'an unknown element deeper down',
       { ...patient, name: [{}, { last: 'x' }] },
-      ['structure Patient.name[0]', 'structure Patient.name[1].last'],
+      ['structure Patient.name[0]', 'structure Patient.name[1]'],
     ],
-    ['an element of another version of FHIR', { ...patient, meta: { project: 'x' } }, ['structure Patient.meta.project']],
+    ['an element of another version of FHIR', { ...patient, meta: { project: 'x' } }, ['structure Patient.meta']],
     ['one value where a list belongs', { ...patient, name: { family: 'x' } }, ['structure Patient.name']],
     ['a list where one value belongs', { ...patient, birthDate: ['1990-05-17'] }, ['structure Patient.birthDate']],
     ['a number where text belongs', { ...patient, name: [{ family: 7 }] }, ['structure Patient.name[0].family']],
@@ -299,11 +301,17 @@ describe('how it is said', () => {
 })
 
 describe('hostile input', () => {
+  test('an element there is not is named by its place: its name may be somebody’s', () => {
+    expect(issuesOf({ resourceType: 'Patient', active: true, Wrenfield: 1 })).toEqual([
+      { code: 'structure', text: 'Patient has no such element (property 3 of the object).', expression: 'Patient' },
+    ])
+  })
+
   test('the names of prototypes are unknown elements', () => {
     expect(found(json('{"resourceType":"Patient","__proto__":{"gender":"M"},"constructor":{"a":1},"toString":1}'))).toEqual([
       'structure Patient',
-      'structure Patient.constructor',
-      'structure Patient.toString',
+      'structure Patient',
+      'structure Patient',
     ])
     expect(({} as Record<string, unknown>).gender).toBeUndefined()
   })

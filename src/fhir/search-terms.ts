@@ -1,0 +1,129 @@
+/**
+ * What the index holds of a resource and what it is asked: terms, texts that are hashed before they are kept.
+ *
+ * A hash is found whole or not at all, and every term written costs time. So there are few: the code of a token without its
+ * system, a reference, the first 1, 3, 6, 9 and 12 characters of a string, the month in which a date begins. Where the index can
+ * only narrow (a token's system, a longer start, a day) or does not help at all, the opened resource decides: `fits`.
+ */
+import type { Resource } from '@medplum/fhirtypes'
+import type { Condition, DateRange, DateTest, ValueTest } from './search.ts'
+import { fold, type IndexRow, indexRows, kindOfRow, parameterOf } from './search-parameters.ts'
+
+/** Starts of a string that have a term, the longest first. */
+const starts = [12, 9, 6, 3, 1]
+
+/** Every term of a resource on a shelf, each once. */
+export function termsOf(shelf: string, resource: Resource): string[] {
+  const type = resource.resourceType
+  const rows = indexRows(resource)
+  const inParts = new Set(rows.flatMap(({ param, value }) => (param === 'family' || param === 'given' ? [value] : [])))
+  const found = new Set<string>()
+  for (const { param, value } of rows) {
+    const place = placeOf(shelf, type, param)
+    switch (kindOfRow(type, param)) {
+      case 'string':
+        if (param === 'name' && inParts.has(value)) break
+        for (const length of starts) if (value.length >= length) found.add(`${place}^${value.slice(0, length)}`)
+        break
+      case 'date':
+        found.add(`${place}@${value.slice(0, 7)}`)
+        break
+      case 'token':
+        found.add(`${place}=${codeIn(value)}`)
+        break
+      case 'reference':
+      case 'uri':
+        found.add(`${place}=${value}`)
+    }
+  }
+  return [...found]
+}
+
+/** Any of these terms. `decides`: what has one fulfils the condition, and nothing else does. */
+export type Asked = { terms: string[]; decides: boolean }
+
+/** @returns undefined where the index does not help */
+export function askedFor(shelf: string, type: string, condition: ValueTest | DateTest): Asked | undefined {
+  if (condition.kind === 'date') {
+    const months = condition.tests.map(monthOf)
+    if (months.includes(undefined)) return undefined
+    return { terms: months.map((month) => `${placeOf(shelf, type, condition.param)}@${month}`), decides: false }
+  }
+  const { exact, codes, prefixes, endings, contains } = condition
+  if (endings.length + contains.length > 0) return undefined
+  const param = condition.param.replace(/:exact$/, '')
+  if (kindOfRow(type, param) === 'string') {
+    const wanted = [...prefixes, ...exact.map(fold)].map(startOf)
+    return {
+      terms: partsOf(type, param).flatMap((part) => wanted.map((start) => `${placeOf(shelf, type, part)}^${start}`)),
+      decides: exact.length === 0 && prefixes.every((prefix, n) => prefix === wanted[n]),
+    }
+  }
+  const isToken = kindOfRow(type, param) === 'token'
+  return {
+    terms: [...exact.map((value) => (isToken ? codeIn(value) : value)), ...codes].map((value) => `${placeOf(shelf, type, param)}=${value}`),
+    decides: !isToken || exact.length === 0 || parameterOf(type, param)?.plain === true,
+  }
+}
+
+/** Does a condition hold for a resource? A chain leads elsewhere and is no question to one resource. */
+export function fits(condition: Exclude<Condition, { kind: 'chain' }>, resource: Resource, rows = indexRows(resource)): boolean {
+  switch (condition.kind) {
+    case 'id':
+      return condition.ids.includes(resource.id as string)
+    case 'updated': {
+      const at = resource.meta?.lastUpdated
+      return at !== undefined && condition.tests.some((test) => inRange(test, at, at))
+    }
+    case 'missing':
+      return rows.some(({ param }) => param === condition.param) !== condition.missing
+    default: {
+      const own = rows.filter(({ param }) => param === condition.param)
+      return own.some((row) => (condition.kind === 'date' ? isDated(condition, row) : isValue(condition, row))) !== (condition.not === true)
+    }
+  }
+}
+
+const placeOf = (shelf: string, type: string, param: string): string => `${shelf}|${type}|${param}`
+/** A name is written by its parts where it has them, and looked for under all. */
+const partsOf = (type: string, param: string): string[] =>
+  param === 'name' && parameterOf(type, 'family') ? ['name', 'family', 'given'] : [param]
+/** 'code|system' -> 'code|', as a search for the code alone is read. */
+const codeIn = (value: string): string => /^(?:\\.|[^|\\])*\|/.exec(value)?.[0] ?? value
+const startOf = (text: string): string => text.slice(0, starts.find((length) => length <= text.length) ?? 0)
+
+/** A day, a month or an instant asked for begins in one month; what covers it begins in the same. */
+function monthOf({ op, from, upto }: DateRange): string | undefined {
+  const month = from.slice(0, 7)
+  return op === 'eq' && upto.slice(0, 7) === month ? month : undefined
+}
+
+const isDated = ({ tests }: DateTest, { value, upto = value }: IndexRow): boolean => tests.some((test) => inRange(test, value, upto))
+
+const isValue = ({ exact, codes, prefixes, endings, contains }: ValueTest, { value }: IndexRow): boolean =>
+  exact.includes(value) ||
+  [...codes, ...prefixes].some((start) => value.startsWith(start)) ||
+  endings.some((ending) => value.endsWith(ending)) ||
+  contains.some((part) => value.includes(part))
+
+/** What R4 says each prefix means for a period that starts at `from` and ends at `upto`. */
+function inRange({ op, from: first, upto: last }: DateRange, from: string, upto: string): boolean {
+  switch (op) {
+    case 'eq':
+      return from >= first && upto <= last
+    case 'ne':
+      return from < first || upto > last
+    case 'gt':
+      return upto > last
+    case 'ge':
+      return upto >= first
+    case 'lt':
+      return from < first
+    case 'le':
+      return from <= last
+    case 'sa':
+      return from > last
+    case 'eb':
+      return upto < first
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * What is done with keys: all of them wrapped anew by another master key, and one of them destroyed with the person it belongs to.
+ */
+
+import { recordAudit } from './audit.ts'
+import { type Database, type Driver, mustChange, statement } from './database.ts'
+import { openKeyring } from './keyring.ts'
+import { termsWhere } from './resources.ts'
+
+const atOnce = 500
+
+/**
+ * Wraps every key with the first of the master keys, while the gateway works on: what is sealed stays as it is. The gateway must
+ * know the new master key before, and may forget the former ones after.
+ *
+ * @returns how many keys were wrapped anew; the rest were already
+ * @throws KeyUnknown when a key was wrapped by none of them
+ */
+export async function rotateKeys(driver: Driver, masterKeys: readonly Uint8Array[]): Promise<{ rotated: number; kept: number }> {
+  const keyring = openKeyring(masterKeys)
+  const count = { rotated: 0, kept: 0 }
+  for (let after = ''; ; ) {
+    const rows = await driver.query<{ holder: string; wrapped: Uint8Array }>(
+      statement('select holder, wrapped from holder_key where holder > ? and wrapped is not null order by holder limit ?', after, atOnce),
+    )
+    const last = rows.at(-1)
+    if (!last) return count
+    after = last.holder
+    const fresh = rows.flatMap(({ holder, wrapped }) => {
+      const again = keyring.rewrap(holder, wrapped)
+      return again ? [statement('update holder_key set wrapped = ? where holder = ? and wrapped = ?', again, holder, wrapped)] : []
+    })
+    if (fresh.length > 0) await driver.atomically(fresh)
+    count.rotated += fresh.length
+    count.kept += rows.length - fresh.length
+  }
+}
+
+/** Who destroys it, when, and under which id that stands in the audit. */
+export type Erasure = { patient: string; who: string; at: string; auditId: string }
+
+/**
+ * Erases a person: destroys their key, so that what was sealed for them is noise wherever it was copied to, and takes what stood
+ * here of them. Ids, times and codes stay, and the audit that it happened.
+ *
+ * @throws Conflict('legal hold') when something forbids it, or there is nobody to erase
+ */
+export async function erase(database: Database, { patient, who, at, auditId }: Erasure): Promise<void> {
+  await database.atomically([
+    mustChange(
+      'legal hold',
+      statement(
+        'update person set erased_at = ?, revision = revision + 1 where id = ? and erased_at is null and legal_hold is null',
+        at,
+        patient,
+      ),
+    ),
+    statement(
+      'insert into holder_key (holder, destroyed_at) values (?, ?) on conflict do update set wrapped = null, destroyed_at = excluded.destroyed_at',
+      patient,
+      at,
+    ),
+    statement(`delete from search where (term, resource) in (${termsWhere('patient = ?')})`, patient),
+    statement('update resource set body = null, terms = null, version = version + 1, last_updated = ? where patient = ?', at, patient),
+    statement('delete from resource_version where patient = ?', patient),
+    statement('delete from attempt where owed in (select id from owed where patient = ?)', patient),
+    statement(
+      `update owed set body = null, note = null, receipt = null, lease_until = null,
+         state = case when state in ('due', 'sending', 'parked') then 'void' else state end where patient = ?`,
+      patient,
+    ),
+    statement('update work_item set words = null, resolved_at = coalesce(resolved_at, ?) where patient = ?', at, patient),
+    statement('delete from timer where patient = ?', patient),
+    // In clear, or it would be noise as well; it says nothing about the person.
+    recordAudit([{ id: auditId, at, action: 'erase', who, patient }]),
+  ])
+  database.forget(patient)
+}
+
+/** Forbids erasing a person, for a reason in a code, or allows it again. Nobody there: `Conflict('person')`. */
+export const hold = (patient: string, reason: string | null) =>
+  mustChange('person', statement('update person set legal_hold = ? where id = ? and erased_at is null', reason, patient))
