@@ -59,7 +59,13 @@ const dayOfHour = kept((hour: number): string =>
     .toString(),
 )
 
-export const addDays = (from: string, days: number): string => date(from).add({ days }).toString()
+export const addDays = (from: string, days: number): string => moved(`${from} ${days}`)
+const moved = kept((asked: string): string => {
+  const [from, days] = asked.split(' ') as [string, string]
+  return date(from)
+    .add({ days: Number(days) })
+    .toString()
+})
 
 /** Whole days from one date to another; negative when `to` is earlier. */
 export const daysBetween = (from: string, to: string): number => date(from).until(date(to), { largestUnit: 'days' }).days

@@ -3,6 +3,7 @@
  *
  * The row holds no content: a resource in an answer is read again at the version it had.
  */
+import { createHash } from 'node:crypto'
 import type { Resource } from '@medplum/fhirtypes'
 import type { Request } from '../access/caller.ts'
 import { refuse } from '../fhir/outcome.ts'
@@ -74,8 +75,5 @@ async function bodyAt({ database }: Exchange, shelf: string, place: string): Pro
 }
 
 /** SHA-256 of method, path and body. */
-export async function fingerprintOf(...parts: unknown[]): Promise<string> {
-  const bytes = new TextEncoder().encode(JSON.stringify(parts))
-  const hash = await crypto.subtle.digest('SHA-256', bytes)
-  return Buffer.from(hash).toString('base64url')
-}
+export const fingerprintOf = async (...parts: unknown[]): Promise<string> =>
+  createHash('sha256').update(JSON.stringify(parts)).digest('base64url')

@@ -1,9 +1,10 @@
 /**
  * What the index holds of a resource and what it is asked: terms, texts that are hashed before they are kept.
  *
- * A hash is found whole or not at all, and every term written costs time. So there are few: the code of a token without its
- * system, a reference, the first 1, 3, 6, 9 and 12 characters of a string, the month in which a date begins. Where the index can
- * only narrow (a token's system, a longer start, a day) or does not help at all, the opened resource decides: `fits`.
+ * A hash is found whole or not at all, and every term written dirties a page of its own. So there are few: only parameters that
+ * find one among many have terms (`telling`); who a resource is about stands in a column. Of a token the code without its system,
+ * of a string the first 1, 3, 6, 9 and 12 characters, of a date the month in which it begins. Where the index can only narrow
+ * (a token's system, a longer start, a day) or does not help at all, the opened resource decides: `fits`.
  */
 import type { Resource } from '@medplum/fhirtypes'
 import type { Condition, DateRange, DateTest, ValueTest } from './search.ts'
@@ -12,10 +13,31 @@ import { fold, type IndexRow, indexRows, kindOfRow, parameterOf } from './search
 /** Starts of a string that have a term, the longest first. */
 const starts = [12, 9, 6, 3, 1]
 
+/** Parameters with terms, besides `identifier` and `name` of every type: what is looked for without saying whose it is. */
+const telling: Readonly<Record<string, ReadonlySet<string>>> = {
+  Patient: new Set(['family', 'given', 'birthdate', 'address-postalcode']),
+  Practitioner: new Set(['family', 'given']),
+  PractitionerRole: new Set(['practitioner']),
+  CareTeam: new Set(['participant']),
+  ServiceRequest: new Set(['status']),
+  CarePlan: new Set(['status']),
+  Task: new Set(['status', 'business-status', 'owner']),
+  Appointment: new Set(['date']),
+}
+const hasTerms = (type: string, param: string): boolean => param === 'identifier' || param === 'name' || telling[type]?.has(param) === true
+
+/** People the condition asks for, where the answer stands in the column that says who a resource is about. */
+export function peopleAsked(condition: Condition): string[] | undefined {
+  if (condition.kind !== 'value' || condition.not || !/^(subject|patient)$/.test(condition.param)) return undefined
+  const { exact, codes, prefixes, endings, contains } = condition
+  if (codes.length + prefixes.length + endings.length + contains.length > 0) return undefined
+  return exact.every((value) => value.startsWith('Patient/')) ? exact.map((value) => value.slice('Patient/'.length)) : undefined
+}
+
 /** Every term of a resource on a shelf, each once. */
 export function termsOf(shelf: string, resource: Resource): string[] {
   const type = resource.resourceType
-  const rows = indexRows(resource)
+  const rows = indexRows(resource).filter(({ param }) => hasTerms(type, param))
   const inParts = new Set(rows.flatMap(({ param, value }) => (param === 'family' || param === 'given' ? [value] : [])))
   const found = new Set<string>()
   for (const { param, value } of rows) {
@@ -44,6 +66,7 @@ export type Asked = { terms: string[]; decides: boolean }
 
 /** @returns undefined where the index does not help */
 export function askedFor(shelf: string, type: string, condition: ValueTest | DateTest): Asked | undefined {
+  if (!hasTerms(type, condition.param.replace(/:exact$/, ''))) return undefined
   if (condition.kind === 'date') {
     const months = condition.tests.map(monthOf)
     if (months.includes(undefined)) return undefined

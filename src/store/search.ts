@@ -9,7 +9,7 @@ import { type Refusal, refuse } from '../fhir/outcome.ts'
 import type { Condition, Cursor, DateRange, Include, SearchQuery } from '../fhir/search.ts'
 import { cursorText } from '../fhir/search.ts'
 import { indexRows, parameterOf, referencesIn } from '../fhir/search-parameters.ts'
-import { type Asked, askedFor, fits } from '../fhir/search-terms.ts'
+import { type Asked, askedFor, fits, peopleAsked } from '../fhir/search-terms.ts'
 import { type Database, termBytes, terms, type Value } from './database.ts'
 import { byRefs, columns, readStored, type Stored } from './resources.ts'
 
@@ -70,8 +70,14 @@ async function planOf(database: Database, shelf: string, type: string, asked: re
   const lookups: { condition: Plain; asked: Asked; not: boolean }[] = []
   const columnTests: Fragment[] = []
   const tests: Plain[] = []
+  let people = false
   for (const condition of conditions) {
-    if (condition.kind === 'id') columnTests.push(idIn(condition.ids))
+    const asked = peopleAsked(condition)
+    if (asked) {
+      if (!asked.length) return undefined
+      people = true
+      columnTests.push(within('r.patient', asked))
+    } else if (condition.kind === 'id') columnTests.push(within('r.id', condition.ids))
     else if (condition.kind === 'updated') columnTests.push(any(condition.tests.map(updatedIn)))
     else if (condition.kind === 'missing') tests.push(condition)
     else {
@@ -85,10 +91,13 @@ async function planOf(database: Database, shelf: string, type: string, asked: re
       if (asked && (asked.decides || !not)) lookups.push({ condition, asked, not })
     }
   }
-  const driver = await driverOf(
-    database,
-    lookups.filter(({ not }) => !not),
-  )
+  // One person's worth of resources is few enough to open.
+  const driver = people
+    ? undefined
+    : await driverOf(
+        database,
+        lookups.filter(({ not }) => !not),
+      )
   const parts: Fragment[] = [
     ...(driver
       ? [{ sql: `r.row in (select resource from search s where ${hasTerm(driver.asked)})`, params: [terms(driver.asked.terms)] }]
@@ -109,7 +118,7 @@ async function planOf(database: Database, shelf: string, type: string, asked: re
   return {
     from: driver
       ? 'resource r not indexed'
-      : `resource r indexed by ${asked.some(({ kind }) => kind === 'id') ? 'resource_place' : 'resource_by_time'}`,
+      : `resource r indexed by ${people ? 'resource_by_patient' : asked.some(({ kind }) => kind === 'id') ? 'resource_place' : 'resource_by_time'}`,
     where: parts.map(({ sql }) => sql),
     params: parts.flatMap(({ params }) => params),
     ...(tests.length ? { test: ({ body }) => body !== undefined && passes(tests, body) } : {}),
@@ -135,12 +144,9 @@ async function driverOf<L extends { condition: Plain; asked: Asked }>(database: 
   return undefined
 }
 
-/** An identifier, or a reference to a person: one person's worth of resources. */
+/** An identifier finds one, or a person's few. */
 const byNature = ({ condition, asked }: { condition: Plain; asked: Asked }): boolean =>
-  condition.kind === 'value' &&
-  condition.prefixes.length === 0 &&
-  asked.terms.length > 0 &&
-  (condition.param === 'identifier' || (condition.exact.length > 0 && condition.exact.every((value) => value.startsWith('Patient/'))))
+  condition.kind === 'value' && condition.param === 'identifier' && condition.prefixes.length === 0 && asked.terms.length > 0
 
 const hasTerm = ({ terms: { length } }: Asked): string =>
   length === 1
@@ -254,10 +260,10 @@ const any = (tests: readonly Fragment[]): Fragment =>
     ? (tests[0] as Fragment)
     : { sql: `(${tests.map(({ sql }) => sql).join(' or ')})`, params: tests.flatMap(({ params }) => params) }
 
-const idIn = (ids: readonly string[]): Fragment =>
+const within = (column: 'r.id' | 'r.patient', ids: readonly string[]): Fragment =>
   ids.length === 1
-    ? { sql: 'r.id = ?', params: [ids[0] as string] }
-    : { sql: 'r.id in (select value from json_each(?))', params: [JSON.stringify(ids)] }
+    ? { sql: `${column} = ?`, params: [ids[0] as string] }
+    : { sql: `${column} in (select value from json_each(?))`, params: [JSON.stringify(ids)] }
 
 async function includedOf(database: Database, shelf: string, query: SearchQuery, matches: readonly Stored[]): Promise<Stored[]> {
   if (matches.length === 0 || query.includes.length + query.revincludes.length === 0) return []
@@ -269,7 +275,7 @@ async function includedOf(database: Database, shelf: string, query: SearchQuery,
   return found.filter((each) => !seen.has(refOf(each)) && seen.add(refOf(each)))
 }
 
-/** Resources whose `param` leads to one of the matches. */
+/** Resources whose `param` leads to one of the matches: looked for among those about the same people, where the matches have any. */
 async function pointingAt(
   database: Database,
   shelf: string,
@@ -278,21 +284,27 @@ async function pointingAt(
   matches: readonly Stored[],
 ): Promise<Stored[]> {
   if (target && target !== of) return []
-  const pointing = {
-    param: parameterOf(type, param)?.as ?? param,
-    exact: matches.map(refOf),
+  const leadsTo = (name: string, exact: string[]): Condition => ({
+    kind: 'value',
+    param: name,
+    exact,
     codes: [],
     prefixes: [],
     endings: [],
     contains: [],
-  }
-  const asked = askedFor(shelf, type, { kind: 'value', ...pointing }) as Asked
-  return readStored(database, {
-    sql: `select ${columns} from resource r not indexed
-      where r.row in (select resource from search s where ${hasTerm(asked)}) and r.body is not null
-      order by r.last_updated, r.id limit ?`,
-    params: [terms(asked.terms), mostIncluded + 1],
   })
+  const pointing = leadsTo(parameterOf(type, param)?.as ?? param, matches.map(refOf))
+  const people = [...new Set(matches.flatMap(({ patient }) => patient ?? []))]
+  const about = matches.every(({ patient }) => patient)
+    ? [
+        leadsTo(
+          'patient',
+          people.map((id) => `Patient/${id}`),
+        ),
+      ]
+    : []
+  const plan = await planOf(database, shelf, type, [pointing, ...about])
+  return plan ? walk(database, plan, { by: '_lastUpdated', down: false }, undefined, mostIncluded + 1) : []
 }
 
 const refOf = ({ type, id }: Stored): string => `${type}/${id}`

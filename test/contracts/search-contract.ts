@@ -3,6 +3,7 @@
  */
 import type { Resource } from '@medplum/fhirtypes'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { patientOf } from '../../src/exchange/references.ts'
 import { parseSearch } from '../../src/fhir/search.ts'
 import type { Database } from '../../src/store/database.ts'
 import { createResource, deleteResource, type Stored, takeOffShelf } from '../../src/store/resources.ts'
@@ -70,7 +71,16 @@ export function searchContract(name: string, open: () => Promise<Database>): voi
       database.atomically(
         these.flatMap((each, n) => {
           const body = each as Resource
-          return createResource({ shelf: onto, type: body.resourceType, id: body.id!, version: 1, lastUpdated: at(n), body })
+          const patient = patientOf(body)
+          return createResource({
+            shelf: onto,
+            type: body.resourceType,
+            id: body.id!,
+            version: 1,
+            lastUpdated: at(n),
+            ...(patient ? { patient } : {}),
+            body,
+          })
         }),
       )
     const search = (text: string, on = shelf) => {

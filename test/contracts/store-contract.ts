@@ -64,6 +64,7 @@ const condition = (id: string, version: number, more: Partial<Stored> = {}): Sto
     resourceType: 'Condition',
     id,
     meta: { versionId: String(version), lastUpdated: at(version) },
+    identifier: [{ system: 'https://reconnect.example/fhir/Id/test', value: id }],
     subject: { reference: 'Patient/p1' },
     code: { coding: [{ system: 'http://snomed.info/sct', code: `c${version}` }] },
   } as Resource

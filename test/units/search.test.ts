@@ -200,16 +200,20 @@ describe('the index', () => {
   })
 
   test('finds a token by its code alone and with its system, whatever bars they have', () => {
-    const task = { resourceType: 'Task', id: 't', code: { coding: [{ system: 'http://s|s', code: 'a|b' }, { code: 'c' }] } } as Resource
+    const task = {
+      resourceType: 'Task',
+      id: 't',
+      businessStatus: { coding: [{ system: 'http://s|s', code: 'a|b' }, { code: 'c' }] },
+    } as Resource
     const found = termsOf('service:ne', task)
     for (const [text, there] of [
-      ['code=a\\|b', true],
-      ['code=http://s\\|s|a\\|b', true],
-      ['code=c', true],
-      ['code=|c', true],
-      ['code=a', false],
-      ['code=|a\\|b', false],
-      ['code=http://s|a\\|b', false],
+      ['business-status=a\\|b', true],
+      ['business-status=http://s\\|s|a\\|b', true],
+      ['business-status=c', true],
+      ['business-status=|c', true],
+      ['business-status=a', false],
+      ['business-status=|a\\|b', false],
+      ['business-status=http://s|a\\|b', false],
     ] as const)
       expect([text, ask(text, 'Task')?.terms.some((term) => found.includes(term)) && fitsFor(text, task)]).toEqual([text, there])
   })
