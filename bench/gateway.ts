@@ -29,11 +29,15 @@ const pinned = availableParallelism() > 1 && spawnSync('taskset', ['-V']).status
 if (pinned) spawnSync('taskset', ['-a', '-cp', '1', String(process.pid)])
 export const cores = pinned ? 'the server on one core, the load on another' : 'the cores not pinned'
 
-async function startServer(file: string, env: (dataDir: string, port: number) => Record<string, string>): Promise<Server> {
+/** @param file as `npm run` starts it: a file, and what it is told */
+async function startServer(
+  [file = '', ...told]: string[],
+  env: (dataDir: string, port: number) => Record<string, string>,
+): Promise<Server> {
   const port = await freePort()
   const dataDir = mkdtempSync(join(tmpdir(), 'exchange-bench-'))
   const profile = process.env.BENCH_PROFILE ? ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`] : []
-  const [program = '', ...args] = [...(pinned ? ['taskset', '-c', '0'] : []), process.execPath, ...profile, here(file)]
+  const [program = '', ...args] = [...(pinned ? ['taskset', '-c', '0'] : []), process.execPath, ...profile, here(file), ...told]
   const { CLOCK: _clock, ...around } = process.env
   const began = performance.now()
   const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...around, ...env(dataDir, port) } })
@@ -80,7 +84,7 @@ const freePort = () =>
     })
   })
 
-export const startBare = () => startServer('bare.ts', (dataDir, port) => ({ PORT: String(port), DATA_DIR: dataDir }))
+export const startBare = () => startServer(['bare.ts'], (dataDir, port) => ({ PORT: String(port), DATA_DIR: dataDir }))
 
 export type Gateway = Server & {
   /** Headers with a fresh token (it lasts five minutes). */
@@ -109,7 +113,7 @@ export async function startGateway(partnersUrl: string): Promise<Gateway> {
       ...ids.map((id) => ({ id, role: 'partner', partner: id, jwks, scope: 'system/*.rs system/Task.rus' })),
     ],
   }
-  const server = await startServer('../src/node.ts', (dataDir, port) => {
+  const server = await startServer(['../src/start.ts', './node.ts'], (dataDir, port) => {
     const file = join(dataDir, 'directory.json')
     writeFileSync(file, JSON.stringify(directory))
     return {
