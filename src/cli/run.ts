@@ -6,13 +6,26 @@ import { checkCase } from './case.ts'
 import { applyFile } from './directory.ts'
 import { listDisclosures } from './disclosures.ts'
 import { rotate } from './keys.ts'
+import { listLanes, pauseLane, resumeLane } from './lanes.ts'
 import { listOwed, sendOwed } from './owed.ts'
 import { Fault, type Terminal, type Verb } from './terminal.ts'
 import { whoWasTold } from './who-was-told.ts'
 import { listWork } from './work.ts'
 
 /** In the order a reader of the help meets them. */
-export const verbs: readonly Verb[] = [checkCase, listDisclosures, applyFile, listOwed, sendOwed, listWork, whoWasTold, rotate]
+export const verbs: readonly Verb[] = [
+  checkCase,
+  listDisclosures,
+  applyFile,
+  listOwed,
+  sendOwed,
+  listLanes,
+  pauseLane,
+  resumeLane,
+  listWork,
+  whoWasTold,
+  rotate,
+]
 
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
   if (args.length === 0 || args[0] === 'help' || args[0] === '--help' || args[0] === '-h') {

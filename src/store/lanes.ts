@@ -14,22 +14,36 @@ const shutMs = 30_000
 const longestShutMs = 15 * 60_000
 
 export async function laneOf(database: Database, partner: string): Promise<Lane> {
-  const [row] = await database.query<Row>(statement('select failures, shut_until, paused_at, note from lane where partner = ?', partner))
-  if (!row) return { failures: 0 }
-  const { failures, shut_until, paused_at, note } = row
-  return {
-    failures,
-    ...(shut_until ? { shutUntil: shut_until } : {}),
-    ...(paused_at ? { pausedAt: paused_at } : {}),
-    ...(note ? { note } : {}),
-  }
+  const [row] = await database.query<Row>(statement(`select ${columns} from lane where partner = ?`, partner))
+  return row ? laneIn(row) : { failures: 0 }
 }
-type Row = { failures: number; shut_until: string | null; paused_at: string | null; note: string | null }
+
+/** Every lane something ever happened in, by partner. */
+export async function lanes(database: Database): Promise<Map<string, Lane>> {
+  const rows = await database.query<Row>(statement(`select ${columns} from lane`))
+  return new Map(rows.map((row) => [row.partner, laneIn(row)]))
+}
+
+const columns = 'partner, failures, shut_until, paused_at, note'
+type Row = { partner: string; failures: number; shut_until: string | null; paused_at: string | null; note: string | null }
+const laneIn = ({ failures, shut_until, paused_at, note }: Row): Lane => ({
+  failures,
+  ...(shut_until ? { shutUntil: shut_until } : {}),
+  ...(paused_at ? { pausedAt: paused_at } : {}),
+  ...(note ? { note } : {}),
+})
+
+/** `trying`: it was shut, and one message goes to see whether it opens again. */
+export function standingOf(lane: Lane, now: string): 'open' | 'trying' | 'shut' | 'paused' {
+  if (lane.pausedAt) return 'paused'
+  if (lane.shutUntil && lane.shutUntil > now) return 'shut'
+  return lane.failures >= shutsAfter ? 'trying' : 'open'
+}
 
 /** How many messages may be in hand: none while it is paused or shut, one to try whether it opens again, else `most`. */
 export function roomIn(lane: Lane, now: string, most: number): number {
-  if (lane.pausedAt || (lane.shutUntil && lane.shutUntil > now)) return 0
-  return lane.failures >= shutsAfter ? 1 : most
+  const standing = standingOf(lane, now)
+  return standing === 'open' ? most : standing === 'trying' ? 1 : 0
 }
 
 /** No answer, again. */

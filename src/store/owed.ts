@@ -196,6 +196,25 @@ export async function attemptsOf(database: Database, id: string): Promise<Attemp
   return rows.map(({ number, at, outcome }, n) => ({ number, at, outcome, note: notes[n] ?? null }))
 }
 
+/** What is on its way to one partner: how much, and since when the oldest of it is owed. */
+export type OnItsWay = { partner: string; count: number; since: string }
+
+/** For each partner something is on its way to: due or just being sent. Counted in the index; parked is not on its way. */
+export const onItsWay = (database: Database): Promise<OnItsWay[]> =>
+  database.query(
+    statement(`select w.partner, w.count, o.created_at as since from (
+        select partner, count(*) as count, min(seq) as seq from owed where state in ('due', 'sending') group by partner
+      ) w join owed o on o.seq = w.seq order by w.partner`),
+  )
+
+/** How many messages are in each state that is not the end: what is settled is not counted, however much there is. */
+export async function unsettledCounts(database: Database): Promise<Record<'due' | 'sending' | 'parked', number>> {
+  const rows = await database.query<{ state: OwedState; count: number }>(
+    statement(`select state, count(*) as count from owed where state in ('due', 'sending', 'parked') group by state`),
+  )
+  return Object.assign({ due: 0, sending: 0, parked: 0 }, Object.fromEntries(rows.map(({ state, count }) => [state, count])))
+}
+
 /** How many messages are in each state. */
 export async function owedCounts(database: Database): Promise<Record<OwedState, number>> {
   const rows = await database.query<{ state: OwedState; count: number }>(

@@ -1,0 +1,105 @@
+/**
+ * Sending to one partner stopped and started by hand, seen in the metrics, and noticed when it lasts.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { adapters } from '../../adapters/index.ts'
+import { channels } from '../../src/channels/index.ts'
+import { run } from '../../src/cli/run.ts'
+import { statement } from '../../src/store/database.ts'
+import { openSqlite } from '../../src/store/sqlite.ts'
+import { caseBundle, partners } from '../fixtures/case-bundle.ts'
+import { type Gateway, masterKey, openGateway } from '../fixtures/gateway.ts'
+
+let folder: string
+let gateway: Gateway
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'reconnect-lanes-'))
+  gateway = await openGateway({ database: openSqlite(join(folder, 'exchange.db')) })
+})
+afterEach(async () => {
+  await gateway.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+async function reconnect(...args: string[]) {
+  let [out, err] = ['', '']
+  const exit = await run(args, {
+    env: { DATA_DIR: folder, MASTER_KEY: Buffer.from(masterKey).toString('base64') },
+    readText: (path) => readFileSync(path, 'utf8'),
+    adapters,
+    channels,
+    now: gateway.clock.now,
+    write: (text) => {
+      out += text
+    },
+    writeError: (text) => {
+      err += text
+    },
+  })
+  return { exit, out, err }
+}
+const lanesNow = async () => JSON.parse((await reconnect('lanes', '--json')).out) as Record<string, unknown>[]
+const laneOf = async (partner: string) => (await lanesNow()).find((one) => one.partner === partner)
+/** As a running gateway does every few seconds. */
+const tick = async () => {
+  await gateway.tick()
+  await gateway.deliverer.idle()
+}
+
+describe('pause and resume', () => {
+  test('a paused partner is sent nothing, the others everything; resumed, it gets what waited at the next tick', async () => {
+    expect(await reconnect('pause', partners.recovery, '--note', 'their supplier asked us to')).toMatchObject({ exit: 0 })
+    await gateway.handIn(caseBundle({ plan: ['recovery', 'probation'] }))
+    await tick()
+    expect(gateway.partner('recovery').received).toHaveLength(0)
+    expect(gateway.partner('probation').received).toHaveLength(1)
+    expect(await laneOf(partners.recovery)).toMatchObject({
+      standing: 'paused',
+      waiting: 1,
+      note: 'their supplier asked us to',
+      oldest: gateway.clock.now().toISOString(),
+    })
+    expect((await reconnect('lanes')).out).toMatch(/wear-recovery +paused since \S+Z +0 +1 +\S+Z +their supplier asked us to/)
+
+    expect(await reconnect('resume', partners.recovery)).toMatchObject({ exit: 0, out: expect.stringMatching(/open; it was paused/) })
+    await tick()
+    expect(gateway.partner('recovery').received).toHaveLength(1)
+    expect(await laneOf(partners.recovery)).toEqual({ partner: partners.recovery, standing: 'open', failures: 0, waiting: 0 })
+    expect(await reconnect('resume', partners.recovery)).toMatchObject({ exit: 0, out: expect.stringMatching(/open already/) })
+  })
+
+  test('who paused and resumed what stands in the audit, and the note does not', async () => {
+    await reconnect('pause', partners.recovery, '--note', 'moving house')
+    await reconnect('resume', partners.recovery)
+    const rows = await gateway.database.query(
+      statement(`select action, who, entity, detail from audit where action in ('pause', 'resume') order by id`),
+    )
+    expect(rows).toEqual(['pause', 'resume'].map((action) => ({ action, who: 'command line', entity: 'lane/wear-recovery', detail: null })))
+  })
+
+  test('a lane that shut by itself says until when, and is opened by hand', async () => {
+    gateway.partner('recovery').answers = 'unreachable'
+    await gateway.handIn(caseBundle({ plan: ['recovery'] }))
+    await gateway.turn('PT30M')
+    const shut = await laneOf(partners.recovery)
+    expect(shut).toMatchObject({ waiting: 1 })
+    expect(shut?.failures).toBeGreaterThanOrEqual(5)
+    expect(shut?.standing).toMatch(/shut|trying/)
+    expect(await reconnect('resume', partners.recovery)).toMatchObject({
+      exit: 0,
+      out: expect.stringMatching(/open; it was (shut|trying)/),
+    })
+    expect(await laneOf(partners.recovery)).toMatchObject({ standing: 'open', failures: 0 })
+  })
+
+  test('a partner nobody knows or a note that is a record: nothing is changed', async () => {
+    expect(await reconnect('pause', 'nobody')).toMatchObject({ exit: 1, err: expect.stringMatching(/No partner has this id/) })
+    expect(await reconnect('resume', 'nobody')).toMatchObject({ exit: 1 })
+    expect(await reconnect('pause', partners.recovery, '--note', 'x'.repeat(201))).toMatchObject({ exit: 2 })
+    expect((await lanesNow()).map(({ standing }) => standing)).toEqual(['open', 'open', 'open', 'open'])
+    expect((await reconnect('pause', '--help')).out).toMatch(/must say nothing about a person/)
+  })
+})
