@@ -19,6 +19,7 @@ import { directoryTypes, keptTypes } from './fhir/kept-types.ts'
 import { searchParameters } from './fhir/search-parameters.ts'
 import { createApp } from './http/app.ts'
 import type { Door } from './http/context.ts'
+import { metricsOf } from './http/gauges.ts'
 import { listen, peerOf } from './http/listen.ts'
 import { traceOf } from './log.ts'
 import { wakeUp } from './schedule.ts'
@@ -111,6 +112,7 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
       searchParameters,
       peer: peerOf(config.trustedProxies),
       stopping: () => stopping !== undefined,
+      metrics: metricsOf(open.exchange),
       ...(clock ? { turn: around.turning?.(open, clock) ?? ((to: Date) => open.turn(to, clock.set)) } : {}),
     },
   })

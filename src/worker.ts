@@ -20,6 +20,7 @@ import { searchParameters } from './fhir/search-parameters.ts'
 import { createApp } from './http/app.ts'
 import type { Asked } from './http/context.ts'
 import { fhirJson } from './http/errors.ts'
+import { metricsOf } from './http/gauges.ts'
 import { createLog, traceOf } from './log.ts'
 import { type D1Binding, openD1 } from './store/d1.ts'
 import { directoryState, loadDirectory } from './store/directory.ts'
@@ -146,6 +147,7 @@ async function open(config: Config, env: Env): Promise<Gateway> {
       readOnly: directoryTypes,
       searchParameters,
       peer: peerOf(config.host),
+      metrics: metricsOf(exchange),
       ...(clock ? { turn: (to: Date) => turn(to, clock.set) } : {}),
     },
   })

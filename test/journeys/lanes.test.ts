@@ -103,3 +103,38 @@ describe('pause and resume', () => {
     expect((await reconnect('pause', '--help')).out).toMatch(/must say nothing about a person/)
   })
 })
+
+describe('metrics', () => {
+  const metrics = async () => (await gateway.app.request('/metrics')).text()
+
+  test('owed messages by state, the age of the oldest, shut and paused lanes, and open work, as they are when asked', async () => {
+    await reconnect('pause', partners.recovery)
+    gateway.partner('probation').answers = 400
+    gateway.partner('enhanced').answers = 'unreachable'
+    await gateway.handIn(caseBundle({ plan: ['recovery', 'probation', 'enhanced'] }))
+    await gateway.turn('PT1H')
+    const page = await metrics()
+    expect(page).toContain('# TYPE owed_messages gauge')
+    for (const line of [
+      'owed_messages{state="due"} 2',
+      'owed_messages{state="sending"} 0',
+      'owed_messages{state="parked"} 1',
+      `owed_oldest_seconds{partner="${partners.recovery}"} 3600`,
+      `owed_oldest_seconds{partner="${partners.probation}"} 0`,
+      `lane_paused{partner="${partners.recovery}"} 1`,
+      `lane_paused{partner="${partners.enhanced}"} 0`,
+      `lane_shut{partner="${partners.recovery}"} 0`,
+      `lane_shut{partner="${partners.enhanced}"} 1`,
+      'work_items_open{service="tees-valley",reason="parked"} 1',
+    ])
+      expect(page.split('\n')).toContain(line)
+
+    gateway.partner('enhanced').answers = 200
+    await reconnect('resume', partners.recovery)
+    await gateway.turn('P1D')
+    const after = (await metrics()).split('\n')
+    expect(after).toContain('owed_messages{state="due"} 0')
+    expect(after).toContain(`owed_oldest_seconds{partner="${partners.recovery}"} 0`)
+    expect(after).toContain(`lane_shut{partner="${partners.enhanced}"} 0`)
+  })
+})

@@ -1,0 +1,40 @@
+/**
+ * What waits and what needs a person, for `/metrics`: asked of the database when the page is, never of what is settled.
+ */
+import type { Exchange } from '../exchange/exchange.ts'
+import { lanes, standingOf } from '../store/lanes.ts'
+import { onItsWay, unsettledCounts } from '../store/owed.ts'
+import { openWorkCounts } from '../store/work-items.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+
+/** Counters as ever, with what this exchange owes and asks beside them. */
+export function metricsOf({ database, directory, now }: Pick<Exchange, 'database' | 'directory' | 'now'>): Metrics {
+  const metrics = createMetrics()
+  /** One number for each partner there is: a series that vanished could not end an alarm. */
+  const ofPartners = (value: (partner: string) => number) =>
+    [...directory().partners.values()]
+      .filter(({ retired }) => !retired)
+      .map(({ id: partner }) => ({ labels: { partner }, value: value(partner) }))
+  const ofLanes = async (standings: readonly string[]) => {
+    const known = await lanes(database)
+    const at = now().toISOString()
+    return ofPartners((partner) => (standings.includes(standingOf(known.get(partner) ?? { failures: 0 }, at)) ? 1 : 0))
+  }
+
+  metrics.gauge('owed_messages', 'Messages that are not settled, by state.', async () =>
+    Object.entries(await unsettledCounts(database)).map(([state, value]) => ({ labels: { state }, value })),
+  )
+  metrics.gauge('owed_oldest_seconds', 'Since when the oldest message on its way to a partner is owed; 0: none.', async () => {
+    const since = new Map((await onItsWay(database)).map((one) => [one.partner, new Date(one.since).getTime()]))
+    const at = now().getTime()
+    return ofPartners((partner) => Math.max(0, (at - (since.get(partner) ?? at)) / 1000))
+  })
+  metrics.gauge('lane_shut', '1: attempts in a row had no answer, at most one message is tried now and then.', () =>
+    ofLanes(['shut', 'trying']),
+  )
+  metrics.gauge('lane_paused', '1: a person paused sending to this partner.', () => ofLanes(['paused']))
+  metrics.gauge('work_items_open', 'What needs a person.', async () =>
+    (await openWorkCounts(database)).map(({ service, reason, count }) => ({ labels: { service, reason }, value: count })),
+  )
+  return metrics
+}
