@@ -24,7 +24,7 @@ export const listWork: Verb = {
         item.openedAt,
         item.service,
         item.reason,
-        item.task ? `Task/${item.task}` : `Patient/${item.patient}`,
+        item.task ? `Task/${item.task}` : item.patient ? `Patient/${item.patient}` : item.about,
         item.words,
       ])
       return {

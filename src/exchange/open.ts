@@ -8,6 +8,7 @@ import type { Database } from '../store/database.ts'
 import type { Steps } from './ask.ts'
 import { type Deliverer, startDelivering } from './deliver.ts'
 import type { Clock, Exchange, Log } from './exchange.ts'
+import { noticeLateness } from './lateness.ts'
 import { stepsOf } from './steps.ts'
 import { runTimers, turn } from './time.ts'
 
@@ -15,7 +16,7 @@ export type Open = {
   exchange: Exchange
   steps: Steps
   deliverer: Deliverer
-  /** Whatever is due: timers, then messages. Called at start and whenever a minute has passed. */
+  /** Whatever is due: timers, then messages, and what has been on its way for too long. Called at start and whenever a minute has passed. */
   tick(): Promise<void>
   /** Turns a stopped clock (see `turn`). */
   turn(to: Date, set: (at: Date) => void): Promise<void>
@@ -44,6 +45,7 @@ export function openExchange(parts: {
     async tick() {
       await runTimers(exchange)
       deliverer.wake()
+      await noticeLateness(exchange)
     },
     turn: (to, set) => turn(exchange, deliverer, to, set),
   }

@@ -9,6 +9,7 @@ import { clearTimersOf, nextTimer, setTimer, type Timer, timersDue } from '../st
 import { lookAgain } from './amend.ts'
 import type { Deliverer } from './deliver.ts'
 import type { Exchange } from './exchange.ts'
+import { nextLateness, noticeLateness } from './lateness.ts'
 
 const batch = 100
 
@@ -42,12 +43,15 @@ async function lookAt(exchange: Exchange, patient: string, due: readonly Timer[]
  */
 export async function turn(exchange: Exchange, deliverer: Deliverer, to: Date, set: (at: Date) => void): Promise<void> {
   for (;;) {
-    const next = [await nextTimer(exchange.database), await nextDue(exchange.database)].filter((at) => at !== undefined).sort()[0]
+    const { database } = exchange
+    const moments = [await nextTimer(database), await nextDue(database), await nextLateness(exchange)]
+    const next = moments.filter((at) => at !== undefined).sort()[0]
     if (next === undefined || next > to.toISOString()) break
     if (next > exchange.now().toISOString()) set(new Date(next))
     await runTimers(exchange)
     deliverer.wake()
     await deliverer.idle()
+    await noticeLateness(exchange)
   }
   set(to)
 }

@@ -207,6 +207,18 @@ export const onItsWay = (database: Database): Promise<OnItsWay[]> =>
       ) w join owed o on o.seq = w.seq order by w.partner`),
   )
 
+/** Services whose messages to this partner are on their way since this instant or longer. */
+export async function servicesOwing(database: Database, partner: string, before: string): Promise<string[]> {
+  const rows = await database.query<{ service: string }>(
+    statement(
+      `select distinct service from owed where state in ('due', 'sending') and partner = ? and created_at <= ? order by service`,
+      partner,
+      before,
+    ),
+  )
+  return rows.map(({ service }) => service)
+}
+
 /** How many messages are in each state that is not the end: what is settled is not counted, however much there is. */
 export async function unsettledCounts(database: Database): Promise<Record<'due' | 'sending' | 'parked', number>> {
   const rows = await database.query<{ state: OwedState; count: number }>(

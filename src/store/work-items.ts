@@ -57,6 +57,10 @@ export const openWork = (database: Database, service: string, limit = 500): Prom
     statement(`select ${columns} from work_item where service = ? and resolved_at is null order by opened_at, id limit ?`, service, limit),
   )
 
+/** What is open for a reason that is about nobody, at every service. */
+export const openOfServices = (database: Database, reason: string): Promise<Pick<WorkItem, 'id' | 'service' | 'about'>[]> =>
+  database.query(statement('select id, service, about from work_item where patient is null and resolved_at is null and reason = ?', reason))
+
 /** Everything there ever was about a person, the newest first. */
 export const workOf = (database: Database, patient: string): Promise<WorkItem[]> =>
   read(database, statement(`select ${columns} from work_item where patient = ? order by opened_at desc, id desc`, patient))

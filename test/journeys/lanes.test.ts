@@ -138,3 +138,44 @@ describe('metrics', () => {
     expect(after).toContain(`lane_shut{partner="${partners.enhanced}"} 0`)
   })
 })
+
+describe('a partner that is late', () => {
+  const late = async (of?: string) => (await gateway.work(of)).filter(({ reason }) => reason === 'partner-late')
+
+  test('four hours after the oldest message was owed its service is asked, once, and no longer when it has arrived', async () => {
+    await reconnect('pause', partners.recovery)
+    await gateway.handIn(caseBundle({ plan: ['recovery', 'probation'] }))
+    await gateway.turn('PT3H59M')
+    expect(await late()).toEqual([])
+    await gateway.turn('PT3H')
+    const [item, ...more] = await late()
+    expect(more).toEqual([])
+    expect(item).toMatchObject({ about: 'late:wear-recovery', openedAt: '2026-04-02T12:00:00.000Z', service: 'tees-valley' })
+    expect(item?.patient).toBeUndefined()
+    expect(item?.words).toMatch(/^Messages to Partner recovery have been waiting for more than four hours\./)
+    expect(await late('other-service')).toEqual([])
+    expect((await reconnect('work')).out).toMatch(/tees-valley +partner-late +late:wear-recovery +Messages to/)
+
+    await tick()
+    expect((await late()).map(({ id }) => id)).toEqual([item?.id])
+    await reconnect('resume', partners.recovery)
+    await tick()
+    await tick()
+    expect(gateway.partner('recovery').received).toHaveLength(1)
+    expect(await late()).toEqual([])
+  })
+
+  test('late again later, it is asked again; a parked message, which has its own work item, is not late', async () => {
+    gateway.partner('recovery').answers = 'unreachable'
+    gateway.partner('probation').answers = 400
+    await gateway.handIn(caseBundle({ plan: ['recovery', 'probation'] }))
+    await gateway.turn('PT5H')
+    expect((await late()).map(({ about }) => about)).toEqual(['late:wear-recovery'])
+    await gateway.turn('P4D')
+    expect((await gateway.owed('parked')).map(({ partner }) => partner).sort()).toEqual([partners.probation, partners.recovery].sort())
+    expect(await late()).toEqual([])
+    await reconnect('resend', (await gateway.owed('parked')).find(({ partner }) => partner === partners.recovery)?.id as string)
+    await gateway.turn('PT1M')
+    expect((await late()).map(({ about }) => about)).toEqual(['late:wear-recovery'])
+  })
+})
