@@ -2,12 +2,14 @@
  * Which verb is meant, and how it ended. Exit codes: 0 done, 1 a fault or nothing there, 2 not understood.
  */
 import { parseArgs } from 'node:util'
+import { backUp } from './backup.ts'
 import { checkCase } from './case.ts'
 import { applyFile } from './directory.ts'
 import { listDisclosures } from './disclosures.ts'
 import { rotate } from './keys.ts'
 import { listLanes, pauseLane, resumeLane } from './lanes.ts'
 import { listOwed, sendOwed } from './owed.ts'
+import { restore } from './restore.ts'
 import { Fault, type Terminal, type Verb } from './terminal.ts'
 import { whoWasTold } from './who-was-told.ts'
 import { listWork } from './work.ts'
@@ -25,6 +27,8 @@ export const verbs: readonly Verb[] = [
   listWork,
   whoWasTold,
   rotate,
+  backUp,
+  restore,
 ]
 
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -76,5 +80,5 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 function helpText(): string {
   const width = Math.max(...verbs.map(({ usage }) => usage.length))
   const lines = verbs.map(({ usage, does }) => `  ${usage.padEnd(width)}  ${does}`)
-  return `npm run reconnect -- <verb>\n\n${lines.join('\n')}\n\nEach takes --json. They use the environment of \`npm run serve\` and are safe beside it.\n`
+  return `npm run reconnect -- <verb>\n\n${lines.join('\n')}\n\nEach takes --json. They use the environment of \`npm run serve\` and are safe beside it; \`restore\` wants it stopped.\n`
 }

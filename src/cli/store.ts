@@ -11,7 +11,10 @@ import { openStore } from '../store/sealed.ts'
 import { openSqlite, type SqliteDatabase } from '../store/sqlite.ts'
 import { Fault, type Terminal } from './terminal.ts'
 
-const folderOf = ({ env }: Terminal): string => env.DATA_DIR?.trim() || '.data'
+export const folderOf = ({ env }: Terminal): string => env.DATA_DIR?.trim() || '.data'
+export const databaseIn = (folder: string): string => join(folder, 'exchange.db')
+/** Where `serve:worker` keeps its D1. */
+export const d1In = (folder: string): string => join(folder, 'worker')
 
 /**
  * The store, with what is sealed in it open to the master keys of this environment.
@@ -34,8 +37,8 @@ export async function withDriver<Result>(
   make = false,
 ): Promise<Result> {
   const folder = folderOf(terminal)
-  const file = join(folder, 'exchange.db')
-  if (!make && !existsSync(file)) throw new Fault(`There is no database in ${folder}: set DATA_DIR to the folder the gateway uses.`)
+  const file = databaseIn(folder)
+  if (!make && !existsSync(file)) throw new Fault(noDatabaseIn(folder))
   let driver: SqliteDatabase
   try {
     if (make) mkdirSync(folder, { recursive: true })
@@ -50,6 +53,8 @@ export async function withDriver<Result>(
     await driver.close()
   }
 }
+
+export const noDatabaseIn = (folder: string): string => `There is no database in ${folder}: set DATA_DIR to the folder the gateway uses.`
 
 /** @throws Fault when there is none in this environment */
 export function masterKeysOf({ env, readText }: Terminal): Uint8Array[] {

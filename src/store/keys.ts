@@ -36,6 +36,21 @@ export async function rotateKeys(driver: Driver, masterKeys: readonly Uint8Array
   }
 }
 
+/**
+ * Tries every key there is, and writes nothing.
+ *
+ * @returns how many opened
+ * @throws KeyUnknown when one was wrapped by none of these master keys, Altered when one was changed
+ */
+export async function tryKeys(driver: Driver, masterKeys: readonly Uint8Array[]): Promise<number> {
+  const keyring = openKeyring(masterKeys)
+  const rows = await driver.query<{ holder: string; wrapped: Uint8Array }>(
+    statement('select holder, wrapped from holder_key where wrapped is not null'),
+  )
+  for (const { holder, wrapped } of rows) keyring.unwrap(holder, wrapped)
+  return rows.length
+}
+
 /** Who destroys it, when, and under which id that stands in the audit. */
 export type Erasure = { patient: string; who: string; at: string; auditId: string }
 

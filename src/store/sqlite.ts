@@ -11,14 +11,20 @@ import { Conflict, type Driver, type Plain as PlainValue, type StatementOf } fro
 type Statement = StatementOf<PlainValue>
 
 export type SqliteDatabase = Driver & {
-  /** A consistent copy in another file, while the gateway works on. */
-  backup(file: string): Promise<void>
+  /**
+   * A consistent copy in another file, while the gateway works on.
+   *
+   * @param atOnce in one step. From beside the gateway it has to be: whatever another process writes makes a copy that is taken
+   *   page by page begin anew. It holds up this process alone, not the writers.
+   */
+  backup(file: string, atOnce?: boolean): Promise<void>
 }
 
 /** Units that may wait; more than this and the caller is asked to come back. */
 const mostWaiting = 10_000
 /** One transaction holds the event loop at most about this long; what is left goes in the next. */
 const longestTransactionMs = 40
+const everyPage = 0x7f_ff_ff_ff
 /** Prepared texts kept; hot SQL is fixed text, only searches vary. */
 const mostPrepared = 1_000
 
@@ -190,13 +196,38 @@ export function openSqlite(file: string): SqliteDatabase {
       sqlite.close()
     },
 
-    backup: async (target) => {
-      await sqlite.backup(target)
+    backup: async (target, atOnce = false) => {
+      await sqlite.backup(target, atOnce ? { progress: () => everyPage } : undefined)
     },
   }
 }
 
 type Plain = Sqlite.Statement<unknown[]>
+
+/**
+ * Does `work` while nobody else has this database open. Whoever works on one in WAL mode keeps a shared lock on its file as long
+ * as it runs, and the lock goes with the process however it ends: so there is nothing to clean up and nothing out of date.
+ *
+ * @param work must not wait: it has the database closed, with everything in the one file
+ * @returns 'in use' when somebody has it open; nothing was done then
+ * @throws when the file is not a database that can be read
+ * @see https://www.sqlite.org/pragma.html#pragma_locking_mode
+ */
+export function aloneWith(file: string, work: () => void): 'done' | 'in use' {
+  const sqlite = new Sqlite(file, { timeout: 200 })
+  try {
+    sqlite.pragma('locking_mode = EXCLUSIVE')
+    sqlite.exec('begin exclusive; commit')
+    sqlite.pragma('wal_checkpoint(TRUNCATE)')
+  } catch (error) {
+    if (busy(error)) return 'in use'
+    throw error
+  } finally {
+    sqlite.close()
+  }
+  work()
+  return 'done'
+}
 
 const codeOf = (error: unknown): string | undefined => (error instanceof Sqlite.SqliteError ? error.code : undefined)
 const busy = (error: unknown): boolean => codeOf(error)?.startsWith('SQLITE_BUSY') === true
