@@ -145,7 +145,8 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
 
   const end = async () => {
     const late = new Promise<void>((done) => setTimeout(done, stopMs).unref())
-    await Promise.race([Promise.all([door.stop(stopMs), stopTicking(), stopReading(), open.deliverer.stop()]), late])
+    const finished = Promise.all([door.stop(stopMs), stopTicking(), stopReading(), open.deliverer.stop()])
+    await Promise.race([finished.then(() => open.seal().catch(failed)), late])
     await database.close()
   }
   const stop = () => {

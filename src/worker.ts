@@ -211,6 +211,7 @@ async function open(config: Config, env: Env): Promise<Gateway> {
       stopping = true
       const end = Date.now() + stopMs
       await until(() => (requests === 0 && working === 0) || Date.now() > end)
+      await openExchange(parts).seal()
     },
   }
 }

@@ -2,6 +2,7 @@
  * Which verb is meant, and how it ended. Exit codes: 0 done, 1 a fault or nothing there, 2 not understood.
  */
 import { parseArgs } from 'node:util'
+import { verify } from './audit.ts'
 import { backUp } from './backup.ts'
 import { checkCase } from './case.ts'
 import { applyFile } from './directory.ts'
@@ -26,6 +27,7 @@ export const verbs: readonly Verb[] = [
   resumeLane,
   listWork,
   whoWasTold,
+  verify,
   rotate,
   backUp,
   restore,

@@ -4,6 +4,7 @@
 import type { Adapter } from '../adapter.ts'
 import type { Channel } from '../channel.ts'
 import type { Directory } from '../domain/directory.ts'
+import { sealAudit } from '../store/audit-seal.ts'
 import type { Database } from '../store/database.ts'
 import type { Steps } from './ask.ts'
 import { type Deliverer, startDelivering } from './deliver.ts'
@@ -12,12 +13,17 @@ import { noticeLateness } from './lateness.ts'
 import { stepsOf } from './steps.ts'
 import { runTimers, turn } from './time.ts'
 
+/** How long rows of the audit wait for their seal: seals are kept for good, and one every five seconds would be many. */
+const sealEveryMs = 60_000
+
 export type Open = {
   exchange: Exchange
   steps: Steps
   deliverer: Deliverer
-  /** Whatever is due: timers, then messages, and what has been on its way for too long. Called at start and whenever a minute has passed. */
+  /** Whatever is due: timers, messages, what has been on its way for too long, then the audit's seal. Called again and again. */
   tick(): Promise<void>
+  /** Seals what stands in the audit; before the end, so that nothing is left without. */
+  seal(): Promise<void>
   /** Turns a stopped clock (see `turn`). */
   turn(to: Date, set: (at: Date) => void): Promise<void>
 }
@@ -38,6 +44,13 @@ export function openExchange(parts: {
     wake: (partners) => deliverer.wake(partners),
   }
   const deliverer = startDelivering(exchange)
+  /** Real time: a stopped clock does not keep rows waiting. */
+  let sealAfter = 0
+  const seal = async () => {
+    const { rows, root, more } = await sealAudit(exchange.database, exchange.now())
+    sealAfter = more ? 0 : performance.now() + sealEveryMs
+    if (rows > 0) exchange.log('info', 'audit.sealed', { rows, root })
+  }
   return {
     exchange,
     steps: stepsOf(exchange),
@@ -46,7 +59,9 @@ export function openExchange(parts: {
       await runTimers(exchange)
       deliverer.wake()
       await noticeLateness(exchange)
+      if (performance.now() >= sealAfter) await seal()
     },
+    seal,
     turn: (to, set) => turn(exchange, deliverer, to, set),
   }
 }

@@ -1,5 +1,6 @@
 /**
- * Everything told to anyone and everything done: one row each, written in the commit that did it, never changed.
+ * Everything told to anyone and everything done: one row each, written in the commit that did it, never changed (audit-seal.ts
+ * shows when one was).
  */
 import { type Database, type Statement, sealed, statement, unsealed } from './database.ts'
 
@@ -54,7 +55,7 @@ export const auditOf = (database: Database, patient: string, limit = 200, before
     ),
   )
 
-/** Of everyone, the oldest first, after this row: what a seal or an export walks along. */
+/** Of everyone, the oldest first, after this row: what an export walks along. */
 export const auditAfter = (database: Database, after: { at: string; id: string }, limit = 1000): Promise<AuditRow[]> =>
   read(database, statement(`select ${columns} from audit where (at, id) > (?, ?) order by at, id limit ?`, after.at, after.id, limit))
 

@@ -59,6 +59,13 @@ export type Database = Over<Value> & {
   unseal(parts: readonly SealedBytes[]): Promise<(string | undefined)[]>
   /** Holds no key of this holder in memory any more. */
   forget(holder: string): void
+  /** What signs for this database, made at first use: the same through every rotation of the master key. */
+  signer(): Promise<Signer>
+}
+export type Signer = {
+  /** Ed25519, 32 bytes. */
+  publicKey: Uint8Array
+  sign(bytes: Uint8Array): Promise<Uint8Array>
 }
 export type SealedBytes = { holder: string; place: string; bytes: Uint8Array }
 

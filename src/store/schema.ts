@@ -4,7 +4,8 @@
  * Times are ISO instants in UTC with milliseconds (they sort as text). Every `blob` is sealed with its holder's key or a keyed
  * hash (sealed.ts); in clear stand only ids, shelves, types, states, codes of ours and times, and what the directory says.
  *
- * drizzle-kit can not say `WITHOUT ROWID` or seed a row: both are added to the SQL by hand, for `search` and `guard`.
+ * drizzle-kit can not say `WITHOUT ROWID`, seed a row or number the rows there are: that is added to the SQL by hand, for `search`,
+ * `guard` and `audit` (0001 numbers its rows in the order they were written).
  */
 import { sql } from 'drizzle-orm'
 import { blob, check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
@@ -63,7 +64,7 @@ export const search = sqliteTable('search', { term: blob({ mode: 'buffer' }).not
 
 /** The key of every holder, wrapped by the master key; without it what was sealed for the holder is noise. */
 export const holderKey = sqliteTable('holder_key', {
-  /** A person's id, the shelf of what is about nobody, 'inbox', or 'index' for what is searched. */
+  /** A person's id, the shelf of what is about nobody, 'inbox', 'index' for what is searched, or 'audit seal' for what signs. */
   holder: text().primaryKey(),
   /** Absent once it was destroyed. */
   wrapped: blob({ mode: 'buffer' }),
@@ -209,7 +210,9 @@ export const workItem = sqliteTable(
 export const audit = sqliteTable(
   'audit',
   {
-    id: text().primaryKey(),
+    /** The order they were written in, without a gap: what the seals go by. */
+    seq: integer().primaryKey(),
+    id: text().notNull(),
     at: text().notNull(),
     /** create | update | delete | read | search | owe | deliver | withhold | answer | plan | ... */
     action: text().notNull(),
@@ -227,7 +230,31 @@ export const audit = sqliteTable(
     /** JSON, codes and references only. */
     detail: blob({ mode: 'buffer' }),
   },
-  (t) => [index('audit_by_patient').on(t.patient, t.at), index('audit_by_time').on(t.at)],
+  (t) => [uniqueIndex('audit_id').on(t.id), index('audit_by_patient').on(t.patient, t.at), index('audit_by_time').on(t.at)],
+)
+
+/** What stood in the audit when it was sealed, batch by batch, each naming the one before (audit-seal.ts). */
+export const auditSeal = sqliteTable(
+  'audit_seal',
+  {
+    /** 1, 2, 3, ...: taken once, so two processes can not seal the same rows. */
+    batch: integer().primaryKey(),
+    firstSeq: integer('first_seq').notNull(),
+    lastSeq: integer('last_seq').notNull(),
+    count: integer().notNull(),
+    /** Merkle root of the rows, 32 bytes. */
+    root: blob({ mode: 'buffer' }).notNull(),
+    /** The first eight bytes of every row's hash: they say which row it was when the root says that it was one. */
+    leaves: blob({ mode: 'buffer' }).notNull(),
+    /** Hash of the seal before; 32 zeros in the first. */
+    previous: blob({ mode: 'buffer' }).notNull(),
+    sealedAt: text('sealed_at').notNull(),
+    /** Ed25519, 32 bytes. */
+    publicKey: blob('public_key', { mode: 'buffer' }).notNull(),
+    /** Of the hash of all of the above, 64 bytes. */
+    signature: blob({ mode: 'buffer' }).notNull(),
+  },
+  (t) => [uniqueIndex('audit_seal_first').on(t.firstSeq)],
 )
 
 /** Assertions already used (SMART Backend Services: a jti is good once). */

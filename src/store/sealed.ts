@@ -22,11 +22,14 @@ import {
   type Value,
 } from './database.ts'
 import { keyedHash, openKeyring, seal, unseal } from './keyring.ts'
+import { signerOf } from './signing.ts'
 
 const mostKeys = 20_000
 const keysMs = 60_000
 /** Holds the key of everything that is searched. */
 const indexHolder = 'index'
+/** Holds the seed of what signs the audit. Apart from 'audit', which holds what its rows about nobody are sealed with. */
+const signingHolder = 'audit seal'
 
 type Key = KeyObject | 'destroyed'
 type Fresh = { holder: string; key: KeyObject; wrapped: Uint8Array }
@@ -71,7 +74,7 @@ export async function openStore<D extends Driver>(driver: D, masterKeys: readonl
     }
     return fresh
   }
-  const index = await indexKey()
+  const index = await ownKey(indexHolder)
   const termOf = keyedHash(index, termBytes)
 
   const written = (unit: readonly Statement[], keys: ReadonlyMap<string, Key>): StatementOf<Plain>[] => {
@@ -104,15 +107,16 @@ export async function openStore<D extends Driver>(driver: D, masterKeys: readonl
     }
   }
 
-  async function indexKey(): Promise<KeyObject> {
-    const find = async () => (await wrappedKeys(driver, [indexHolder]))[0]?.wrapped
+  /** A key of the database itself, made by whoever is the first to need it. */
+  async function ownKey(holder: string): Promise<KeyObject> {
+    const find = async () => (await wrappedKeys(driver, [holder]))[0]?.wrapped
     let wrapped = await find()
     if (!wrapped) {
-      const made = keyring.newKey(indexHolder)
-      await driver.atomically([{ ...keepKey({ holder: indexHolder, ...made }), sql: `${keeping} on conflict do nothing` }])
+      const made = keyring.newKey(holder)
+      await driver.atomically([{ ...keepKey({ holder, ...made }), sql: `${keeping} on conflict do nothing` }])
       wrapped = await find()
     }
-    return keyring.unwrap(indexHolder, wrapped as Uint8Array)
+    return keyring.unwrap(holder, wrapped as Uint8Array)
   }
 
   return {
@@ -131,6 +135,7 @@ export async function openStore<D extends Driver>(driver: D, masterKeys: readonl
     forget: (holder) => {
       held.delete(holder)
     },
+    signer: async () => signerOf((await ownKey(signingHolder)).export()),
   }
 }
 

@@ -2,6 +2,7 @@ import { applyD1Migrations, env } from 'cloudflare:test'
 import { openD1 } from '../../src/store/d1.ts'
 import { statement } from '../../src/store/database.ts'
 import { openStore } from '../../src/store/sealed.ts'
+import { auditSealContract } from './audit-seal-contract.ts'
 import { searchContract } from './search-contract.ts'
 import { storeContract } from './store-contract.ts'
 
@@ -19,3 +20,4 @@ async function open() {
 
 storeContract('D1', open)
 searchContract('D1', open)
+auditSealContract('D1', open)
