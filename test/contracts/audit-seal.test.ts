@@ -80,7 +80,7 @@ describe('a database from before there were seals', () => {
   })
 })
 
-test('a tick of the exchange seals what it finds, and the next ones wait; the end does not', async () => {
+test('a tick of the exchange seals what it finds, and the next ones wait a minute', async () => {
   const gateway = await openGateway()
   const write = (id: string) => gateway.database.atomically([recordAudit([row(id)])])
   await write('1')

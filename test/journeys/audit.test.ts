@@ -8,6 +8,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { adapters } from '../../adapters/index.ts'
 import { channels } from '../../src/channels/index.ts'
 import { run } from '../../src/cli/run.ts'
+import { readConfig } from '../../src/config.ts'
+import { startGateway } from '../../src/gateway.ts'
+import { noLog } from '../../src/log.ts'
+import { recordAudit } from '../../src/store/audit.ts'
 import { statement } from '../../src/store/database.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { caseBundle } from '../fixtures/case-bundle.ts'
@@ -20,7 +24,7 @@ beforeEach(async () => {
   gateway = await openGateway({ database: openSqlite(join(folder, 'exchange.db')) })
 })
 afterEach(async () => {
-  await gateway.close()
+  await gateway.close().catch(() => undefined)
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -72,6 +76,26 @@ test('a root kept outside is found again, and missed when the past was written a
   expect(await verify('--expect', root)).toMatchObject({ exit: 0, out: expect.stringMatching(/The expected root is that of batch 1\./) })
   await gateway.database.atomically([statement('delete from audit_seal')])
   expect(await verify('--expect', root.toUpperCase())).toMatchObject({ exit: 1, out: expect.stringMatching(/^root not found/) })
+})
+
+test('a gateway that is stopped leaves nothing without a seal', async () => {
+  await gateway.close()
+  const read = readConfig({ DATA_DIR: folder, MASTER_KEY: Buffer.from(masterKey).toString('base64') }, () => '')
+  if ('faults' in read) throw new Error(read.faults.join('\n'))
+  const started = await startGateway({ ...read.config, port: 0 }, { log: noLog })
+  if ('faults' in started) throw new Error(started.faults.join('\n'))
+  const { database } = started.gateway.open.exchange
+  const write = (id: string) => database.atomically([recordAudit([{ id, at: morning, action: 'read', who: 'x' }])])
+  const standing = async () => JSON.parse((await verify('--json')).out) as { rows: number; unsealed: number }
+  try {
+    await write('1')
+    await started.gateway.open.seal()
+    await write('2')
+    expect(await standing()).toMatchObject({ rows: 1, unsealed: 1 })
+  } finally {
+    await started.gateway.stop()
+  }
+  expect(await standing()).toMatchObject({ rows: 2, unsealed: 0 })
 })
 
 test('what is no batch and no root is not understood', async () => {
