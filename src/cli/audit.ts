@@ -42,7 +42,7 @@ const sentence = ({ batch, kind, seq, id, note }: Finding): string => {
 
 const rootLine = ({ latest, publicKey }: Verdict): string =>
   latest
-    ? `root ${latest.root} batch ${latest.batch} sealed ${latest.sealedAt} public key ${publicKey ?? 'altered'}\n`
+    ? `root ${latest.root} batch ${latest.batch} sealed ${latest.sealedAt} public key ${publicKey ?? 'altered or gone'}\n`
     : 'Nothing is sealed yet.\n'
 
 const counted = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`

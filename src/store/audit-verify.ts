@@ -6,7 +6,7 @@
  */
 import { beginning, hashOf, leafBytes, leafOf, rootOf, rowsBetween, type Seal, type SignedSeal, sealColumns } from './audit-seal.ts'
 import { type Database, statement } from './database.ts'
-import { Altered } from './keyring.ts'
+import { Altered, KeyUnknown } from './keyring.ts'
 import { checkerOf } from './signing.ts'
 
 export type Finding = {
@@ -31,7 +31,7 @@ export type Verdict = {
   found: number
   /** The latest seal's hash, in hex, its batch and when it was sealed. */
   latest?: { batch: number; root: string; sealedAt: string }
-  /** In hex; undefined when the key itself was altered. */
+  /** In hex; undefined when there is none yet, or it was altered. */
   publicKey: string | undefined
   /** The batch whose seal has the expected root. */
   expected?: number
@@ -63,7 +63,7 @@ export async function verifyAudit(database: Database, options: { since?: number;
   for await (const seal of seals(database)) {
     const { batch } = seal
     const hash = hashOf(seal)
-    const ours = publicKey !== undefined && hex(seal.publicKey) === hex(publicKey)
+    const ours = publicKey !== undefined && seal.publicKey instanceof Uint8Array && hex(seal.publicKey) === hex(publicKey)
     const sound = ours && (await isOurs(hash, seal.signature))
     const next = batch === (before?.batch ?? 0) + 1
     if (!sound) tell({ batch, kind: ours ? 'seal-altered' : 'signature-not-ours' })
@@ -95,9 +95,9 @@ export async function verifyAudit(database: Database, options: { since?: number;
 /** Without a key that opens, nothing there is ours. */
 const ourKey = async (database: Database): Promise<Uint8Array | undefined> => {
   try {
-    return (await database.signer()).publicKey
+    return await database.publicKey()
   } catch (error) {
-    if (error instanceof Altered) return undefined
+    if (error instanceof Altered || error instanceof KeyUnknown) return undefined
     throw error
   }
 }

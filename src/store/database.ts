@@ -61,6 +61,8 @@ export type Database = Over<Value> & {
   forget(holder: string): void
   /** What signs for this database, made at first use: the same through every rotation of the master key. */
   signer(): Promise<Signer>
+  /** Its public key, and nothing made: undefined when nothing signed yet. @throws Altered */
+  publicKey(): Promise<Uint8Array | undefined>
 }
 export type Signer = {
   /** Ed25519, 32 bytes. */

@@ -109,14 +109,15 @@ export async function openStore<D extends Driver>(driver: D, masterKeys: readonl
 
   /** A key of the database itself, made by whoever is the first to need it. */
   async function ownKey(holder: string): Promise<KeyObject> {
-    const find = async () => (await wrappedKeys(driver, [holder]))[0]?.wrapped
-    let wrapped = await find()
-    if (!wrapped) {
-      const made = keyring.newKey(holder)
-      await driver.atomically([{ ...keepKey({ holder, ...made }), sql: `${keeping} on conflict do nothing` }])
-      wrapped = await find()
-    }
-    return keyring.unwrap(holder, wrapped as Uint8Array)
+    const known = await findKey(holder)
+    if (known) return known
+    const made = keyring.newKey(holder)
+    await driver.atomically([{ ...keepKey({ holder, ...made }), sql: `${keeping} on conflict do nothing` }])
+    return (await findKey(holder)) as KeyObject
+  }
+  async function findKey(holder: string): Promise<KeyObject | undefined> {
+    const wrapped = (await wrappedKeys(driver, [holder]))[0]?.wrapped
+    return wrapped ? keyring.unwrap(holder, wrapped) : undefined
   }
 
   return {
@@ -136,6 +137,10 @@ export async function openStore<D extends Driver>(driver: D, masterKeys: readonl
       held.delete(holder)
     },
     signer: async () => signerOf((await ownKey(signingHolder)).export()),
+    publicKey: async () => {
+      const key = await findKey(signingHolder)
+      return key && (await signerOf(key.export())).publicKey
+    },
   }
 }
 

@@ -173,6 +173,16 @@ export function auditSealContract(name: string, open: () => Promise<Database>): 
         expect(await found()).toEqual(['2 seal-altered'])
       })
 
+      test('a seal whose key is no key at all', async () => {
+        await tamper('update audit_seal set public_key = 5 where batch = 2')
+        expect(await found()).toEqual(['2 signature-not-ours'])
+      })
+
+      test('a seal given another number', async () => {
+        await tamper('update audit_seal set batch = 9 where batch = 2')
+        expect(await found()).toEqual(['3 chain-broken', '9 seal-altered', '9 chain-broken'])
+      })
+
       test('a seal removed', async () => {
         await tamper('delete from audit_seal where batch = 2')
         expect(await found()).toEqual(['3 chain-broken'])
@@ -214,8 +224,12 @@ export function auditSealContract(name: string, open: () => Promise<Database>): 
       test('the signing key altered or gone: nothing there is ours', async () => {
         await tamper(`update holder_key set wrapped = (select wrapped from holder_key where holder = 'p1') where holder = 'audit seal'`)
         expect(await found()).toEqual(['1 signature-not-ours', '2 signature-not-ours', '3 signature-not-ours'])
+        await tamper(`update holder_key set wrapped = zeroblob(64) where holder = 'audit seal'`)
+        expect(await found()).toEqual(['1 signature-not-ours', '2 signature-not-ours', '3 signature-not-ours'])
         await tamper(`delete from holder_key where holder = 'audit seal'`)
         expect(await found()).toEqual(['1 signature-not-ours', '2 signature-not-ours', '3 signature-not-ours'])
+        // Looking makes no new key.
+        expect(await database.query(statement(`select holder from holder_key where holder = 'audit seal'`))).toEqual([])
       })
     })
   })
