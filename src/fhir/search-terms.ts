@@ -3,7 +3,7 @@
  *
  * A hash is found whole or not at all, and every term written dirties a page of its own. So there are few: only parameters that
  * find one among many have terms (`telling`); who a resource is about stands in a column. Of a token the code without its system,
- * of a string its first 1, 3, 4, 5, 6, 8, 12 and 20 characters, of a date the month in which it begins. Where the index can only narrow
+ * of a string its first 1 to 8, 12, 16 and 20 characters, of a date the month in which it begins. Where the index can only narrow
  * (a token's system, a longer start, a day) or does not help at all, the opened resource decides: `fits`.
  */
 import type { Resource } from '@medplum/fhirtypes'
@@ -11,7 +11,7 @@ import type { Condition, DateRange, DateTest, ValueTest } from './search.ts'
 import { fold, type IndexRow, indexRows, kindOfRow, parameterOf } from './search-parameters.ts'
 
 /** Starts of a string that have a term, the longest first. */
-const starts = [20, 12, 8, 6, 5, 4, 3, 1]
+const starts = [20, 16, 12, 8, 7, 6, 5, 4, 3, 2, 1]
 
 /** Parameters with terms, besides `identifier` and `name` of every type: what is looked for without saying whose it is. */
 const telling: Readonly<Record<string, ReadonlySet<string>>> = {
