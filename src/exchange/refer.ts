@@ -8,7 +8,8 @@ import type { Bundle, Identifier, MessageHeader, Reference, Resource, ServiceReq
 import { v7 as newId } from 'uuid'
 import { allowed, type Request } from '../access/caller.ts'
 import type { Service } from '../domain/directory.ts'
-import { refuse } from '../fhir/outcome.ts'
+import { notEnough } from '../domain/referral.ts'
+import { type Issue, Refusal, refuse } from '../fhir/outcome.ts'
 import { BASE, consentCategoriesBars, odsCode, ours, sourceOfServiceRequest, taskCode, ukCore } from '../fhir/systems.ts'
 import type { Statement } from '../store/database.ts'
 import { createResource, type Stored } from '../store/resources.ts'
@@ -141,13 +142,11 @@ function contentsOf(bundle: Bundle): Contents {
   if (patient?.resourceType !== 'Patient')
     throw refuse(400, 'invariant', 'The ServiceRequest names as its subject a Patient in the message.', `${at}.subject`)
   const patientAt = `Bundle.entry[${given.find(({ resource }) => resource.id === patient.id)?.index}].resource`
-  if (!patient.name?.some(({ family, given: first, text }) => family || first?.length || text))
-    throw refuse(422, 'required', 'A referral names the person.', `${patientAt}.name`)
-  const says =
-    focus.reasonCode?.length ||
-    focus.reasonReference?.length ||
-    resources.some(({ resourceType }) => resourceType === 'Condition' || resourceType === 'Observation' || resourceType === 'CarePlan')
-  if (!says) throw refuse(422, 'required', 'A referral gives a reason: reasonCode, reasonReference or a Condition.', `${at}.reasonCode`)
+  const told = resources.filter((one) => one === patient || one === focus || !/^(Patient|ServiceRequest)$/.test(one.resourceType))
+  const lacking = notEnough(told).map(({ what, words }): Issue => {
+    return { code: 'required', text: words, expression: what === 'person' ? `${patientAt}.name` : `${at}.reasonCode` }
+  })
+  if (lacking.length) throw new Refusal(422, lacking)
   return { resources, focus, patient }
 }
 
