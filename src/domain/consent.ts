@@ -22,6 +22,7 @@ import type { Verdict } from '../mapping.ts'
 import { daysOf, stretchOf } from './calendar.ts'
 import type { Source } from './case.ts'
 import { type Category, type Confidentiality, categoryOfLabel, confidentialities, within } from './categories.ts'
+import { actingFor, covers, type Override, span } from './override.ts'
 import { type Reason, reasonWords } from './reasons.ts'
 
 export { reasonWords }
@@ -38,17 +39,47 @@ export type Decision = {
   /** The next instant at which the end or beginning of a period could change the answer. */
   changesAt?: string
   permit: (source: Source) => Verdict
+  /** The override that acts for this recipient and lists this, whatever was agreed; its id. */
+  overridden: (source: Source) => string | undefined
 }
 
 /**
+ * An override that acts for this recipient permits what it lists (B5.1); everything else is for the person's agreement.
+ *
  * @param purposeOfUse v3-ActReason codes this kind of partner is told for; a permit that names purposes must name one of them
  */
 export function decide(asked: {
   consents: readonly Consent[]
+  overrides?: readonly Override[]
   recipient: Recipient
   purposeOfUse: readonly string[]
   now: Date
 }): Decision {
+  const agreed = decideByConsent(asked)
+  const acting = actingFor(asked.overrides ?? [], asked.recipient.partner, asked.now)
+  if (!acting.length) return { ...agreed, overridden: () => undefined }
+  const overridden = (source: Source) => acting.find((one) => covers(one, source))?.id
+  const because = reasonWords({ code: 'override' })
+  const ends = [...acting.flatMap((one) => span(one)?.until ?? []), ...(agreed.changesAt ? [agreed.changesAt] : [])]
+  return {
+    ...agreed,
+    permitsAnything: true,
+    because: agreed.permitsAnything ? agreed.because : because,
+    changesAt: ends.sort()[0] as string,
+    overridden,
+    permit(source) {
+      const verdict = agreed.permit(source)
+      return verdict.permitted || !overridden(source) ? verdict : { permitted: true, because }
+    },
+  }
+}
+
+function decideByConsent(asked: {
+  consents: readonly Consent[]
+  recipient: Recipient
+  purposeOfUse: readonly string[]
+  now: Date
+}): Omit<Decision, 'overridden'> {
   const consent = governing(asked.consents)
   const changesAt = consent && nextBoundary(consent, asked.now)
   const known = {

@@ -10,6 +10,7 @@ export type ReasonCode = keyof typeof sentences
 
 const sentences = {
   agreed: 'the person agreed to it',
+  override: 'it may be told without the person’s agreement for now, because of a recorded override',
   'no-consent': 'no agreement of the person to share anything is on record',
   undecidable: 'two agreements claim the same moment, so nothing says which of them counts',
   refused: 'the person said no to sharing',
