@@ -307,11 +307,14 @@ const nothingYet = (): Tally => ({ gaps: 0, filled: 0, broken: false, told: [] }
 const isGap = (node: unknown): node is Gap<unknown> => typeof node === 'object' && node !== null && gapMark in node
 const isEach = (node: unknown): node is Each => typeof node === 'object' && node !== null && eachMark in node
 
-const sourceOf = ({ ref, categories, confidentiality, date }: Source): Source => ({
+const sourceOf = ({ ref, categories, confidentiality, date, codes, labels, authors }: Source): Source => ({
   ref,
   categories,
   confidentiality,
   ...(date ? { date } : {}),
+  ...(codes ? { codes } : {}),
+  ...(labels ? { labels } : {}),
+  ...(authors ? { authors } : {}),
 })
 
 const valueAt = (root: unknown, path: string): unknown =>

@@ -19,6 +19,12 @@ export type Source = {
   confidentiality: Confidentiality
   /** Calendar date the information is about or was recorded, for a consent limited to a period of data. */
   date?: string
+  /** Its codes as 'system|code', wherever they stand in it, for a consent that names codes. HL7's own (a status, a kind) are left out. */
+  codes?: readonly string[]
+  /** What its categories come from when HL7 labels are among them: those labels, and our own word for what its codes say. */
+  labels?: readonly string[]
+  /** References to whoever recorded or asserted it, for a consent that names authors. */
+  authors?: readonly string[]
 }
 
 /** One clinical or social fact: a source with what it says. */

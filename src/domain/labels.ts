@@ -22,21 +22,41 @@ export function sourceOf(resource: Resource, more: { also?: readonly Resource[];
   const labels = all.flatMap(({ meta }) => meta?.security ?? [])
   const ref = `${resource.resourceType}/${resource.id}`
   const date = dateOf(resource)
-  const dated = date ? { date } : {}
-  if (labels.some(unreadable)) return { ref, categories: [], confidentiality: 'V', ...dated }
+  const codings = all.flatMap((each) => [...codingsIn(each)])
+  const known = { ...(date ? { date } : {}), ...listed('codes', codings.flatMap(codeOf)), ...listed('authors', authorsOf(resource)) }
+  if (labels.some(unreadable)) return { ref, categories: [], confidentiality: 'V', ...known }
 
-  const found = new Set<Category>([
-    ...labels.flatMap((label) => categoryOfLabel(label) ?? []),
+  const said = labels.flatMap((label) => categoryOfLabel(label) ?? [])
+  const otherwise: Category[] = [
     ...(more.categories ?? []),
     ...(typeCategories[resource.resourceType] ?? []),
-    ...all.flatMap((each) => [...codingsIn(each)]).flatMap(impliedBy),
+    ...codings.flatMap(impliedBy),
     ...(resource.resourceType.startsWith('Medication') ? all.flatMap(substitution) : []),
-  ])
+  ]
+  const found = new Set<Category>([...said, ...otherwise])
   const levels = [
     stated(labels) ?? (found.size ? 'U' : unlabelled(resource)),
     ...[...found].map((category) => categories[category].confidentiality),
   ]
-  return { ref, categories: [...found], confidentiality: levels.reduce(higher), ...dated }
+  const hl7 = labels.flatMap((label) => (label.system === actCode && categoryOfLabel(label) ? [label.code as string] : []))
+  const own = labels.flatMap((label) => (label.system === actCode ? [] : (categoryOfLabel(label) ?? [])))
+  const finer = hl7.length ? listed('labels', [...hl7, ...own, ...otherwise]) : {}
+  return { ref, categories: [...found], confidentiality: levels.reduce(higher), ...known, ...finer }
+}
+
+const listed = <K extends string>(name: K, values: readonly string[]) =>
+  (values.length ? { [name]: [...new Set(values)] } : {}) as { [P in K]?: string[] }
+
+const codeOf = ({ system, code }: Coding): string[] =>
+  system && code && !system.startsWith('http://terminology.hl7.org/') ? [`${system}|${code}`] : []
+
+/** Who recorded it, asserted it or found it out. */
+function authorsOf(resource: Resource): string[] {
+  const { recorder, asserter, author, performer, informationSource, requester } = resource as unknown as { [name: string]: unknown }
+  return [recorder, asserter, author, performer, informationSource, requester].flat().flatMap((one) => {
+    const reference = (one as { reference?: unknown } | undefined)?.reference
+    return typeof reference === 'string' ? [reference] : []
+  })
 }
 
 /** Nothing says what it is: restricted. A Patient or CarePlan needs no label (CONTRACT.md 4). */

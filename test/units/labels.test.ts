@@ -122,3 +122,18 @@ test('the date is the London day it is about, and none when it could be several'
   expect(observed({ effectivePeriod: { start: '2025-09-01' } })).toBe('2025-09-01')
   expect(observed({ effectiveDateTime: '2025' })).toBeUndefined()
 })
+
+test('a consent that names codes, finer labels or authors finds them on the source', () => {
+  const resource = {
+    ...condition(coded('http://snomed.info/sct', '75544000'), [conf('R'), act('OPIOIDUD'), act('MINEC')]),
+    clinicalStatus: coded('http://terminology.hl7.org/CodeSystem/condition-clinical', 'active'),
+    recorder: { reference: 'Practitioner/1' },
+  } as Resource
+  expect(sourceOf(resource)).toMatchObject({
+    codes: ['http://snomed.info/sct|75544000'],
+    // its code says substance misuse and not of which kind
+    labels: ['OPIOIDUD', 'substance-misuse'],
+    authors: ['Practitioner/1'],
+  })
+  expect(sourceOf(condition({ text: 'x' }, [own('medication')]))).not.toHaveProperty('labels')
+})

@@ -331,7 +331,14 @@ describe('facts', () => {
       { resourceType: 'Appointment', id: '6', status: 'booked', start: '2026-03-23T10:00:00Z', participant: [{ actor: subject }] },
     )
     expect(found?.needs).toEqual([
-      { ref: 'Condition/1', categories: ['mental-health'], confidentiality: 'R', code: { text: 'Low mood' }, status: 'resolved' },
+      {
+        ref: 'Condition/1',
+        categories: ['mental-health'],
+        confidentiality: 'R',
+        labels: ['PSY'],
+        code: { text: 'Low mood' },
+        status: 'resolved',
+      },
     ])
     expect(found?.medications).toMatchObject([
       { medication: { text: 'Methadone' }, categories: ['medication', 'substance-misuse'], suppliedUntil: '2026-04-03' },
