@@ -23,12 +23,15 @@ import { metricsOf } from './http/gauges.ts'
 import { listen, peerOf } from './http/listen.ts'
 import { traceOf } from './log.ts'
 import { wakeUp } from './schedule.ts'
+import type { Database } from './store/database.ts'
 import { applyDirectory, directoryState, loadDirectory } from './store/directory.ts'
 import { KeyUnknown } from './store/keyring.ts'
-import { migrate } from './store/migrate.ts'
+import { lookThrough } from './store/look.ts'
+import { migrate, NewerDatabase } from './store/migrate.ts'
 import { releaseLeases } from './store/owed.ts'
 import { openStore } from './store/sealed.ts'
-import { openSqlite } from './store/sqlite.ts'
+import { openSqlite, type SqliteDatabase } from './store/sqlite.ts'
+import { Trouble } from './store/trouble.ts'
 
 /** How often what fell due is looked for, and whether another process applied a directory. */
 const everyFiveSeconds = '*/5 * * * * *'
@@ -62,14 +65,9 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
   const known = surroundings(channels, config.host)
 
   mkdirSync(config.dataDir, { recursive: true })
-  const file = openSqlite(join(config.dataDir, 'exchange.db'))
-  const migrated = await migrate(file)
-  const database = await openStore(file, config.masterKeys).catch(async (error: unknown) => {
-    await file.close()
-    if (error instanceof KeyUnknown) return undefined
-    throw error
-  })
-  if (!database) return { faults: [otherMasterKey] }
+  const store = await openFile(join(config.dataDir, 'exchange.db'), config.masterKeys)
+  if ('faults' in store) return store
+  const { database, migrated } = store
   if (config.directory !== undefined) {
     const { directory: earlier } = await loadDirectory(database)
     const read = readDirectory(readText(config.directory), { ...known, known: earlier })
@@ -126,7 +124,8 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
   })
 
   const failed = (error: unknown) => log('error', 'tick.failed', traceOf(error))
-  const stopTicking = wakeUp(everyFiveSeconds, open.tick, failed)
+  const isWell = watching(database.health, log)
+  const stopTicking = wakeUp(everyFiveSeconds, async () => ((await isWell()) ? open.tick() : undefined), failed)
   let state = await directoryState(database)
   const stopReading = wakeUp(
     everySecond,
@@ -154,6 +153,37 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
     return stopping
   }
   return { gateway: { open, stop } }
+}
+
+/** The store in a file that is sound and of our schema, or what is wrong with it as a sentence. */
+async function openFile(
+  path: string,
+  masterKeys: readonly Uint8Array[],
+): Promise<{ database: Database; migrated: string[] } | { faults: readonly string[] }> {
+  let file: SqliteDatabase | undefined
+  try {
+    file = openSqlite(path)
+    await lookThrough(file, path)
+    const migrated = await migrate(file)
+    return { database: await openStore(file, masterKeys), migrated }
+  } catch (error) {
+    await file?.close()
+    if (error instanceof KeyUnknown) return { faults: [otherMasterKey] }
+    if (error instanceof Trouble) return { faults: [error.line] }
+    if (error instanceof NewerDatabase) return { faults: [error.message] }
+    throw error
+  }
+}
+
+/** Says once when the store can not be used, and once when it can again. */
+function watching(health: () => Promise<string | undefined>, log: Log): () => Promise<boolean> {
+  let before: string | undefined
+  return async () => {
+    const reason = await health()
+    if (reason !== before) log(reason ? 'error' : 'info', reason ? 'store.trouble' : 'store.well', reason ? { reason } : {})
+    before = reason
+    return reason === undefined
+  }
 }
 
 /** The faults of a directory file, each as a sentence; whether it names what was applied earlier is seen at the start. */

@@ -5,6 +5,7 @@ import { mkdirSync } from 'node:fs'
 import { type Config, readConfig } from './config.ts'
 import { directoryFaults, readText, startGateway } from './gateway.ts'
 import { createLog, traceOf } from './log.ts'
+import { Trouble } from './store/trouble.ts'
 
 const config = settings()
 const log = createLog(config.logLevel)
@@ -16,6 +17,7 @@ for (const fault of ['uncaughtException', 'unhandledRejection'] as const) {
 }
 
 const started = await startGateway(config, { log }).catch((error: NodeJS.ErrnoException) => {
+  if (error instanceof Trouble) return { faults: [error.line] }
   if (error.code !== 'EADDRINUSE' && error.code !== 'EACCES') throw error
   return {
     faults: [

@@ -2,6 +2,8 @@
  * Which verb is meant, and how it ended. Exit codes: 0 done, 1 a fault or nothing there, 2 not understood.
  */
 import { parseArgs } from 'node:util'
+import { NewerDatabase } from '../store/migrate.ts'
+import { Trouble } from '../store/trouble.ts'
 import { verify } from './audit.ts'
 import { backUp } from './backup.ts'
 import { checkCase } from './case.ts'
@@ -73,6 +75,10 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     terminal.write(values.json ? `${JSON.stringify(json, null, 2)}\n` : text)
     return exit
   } catch (error) {
+    if (error instanceof Trouble || error instanceof NewerDatabase) {
+      terminal.writeError(`${error instanceof Trouble ? error.line : error.message}\n`)
+      return 1
+    }
     if (!(error instanceof Fault)) throw error
     terminal.writeError(`${error.faults.join('\n')}\n${error.exit === 2 ? usage : ''}`)
     return error.exit

@@ -6,9 +6,11 @@ import { join } from 'node:path'
 import { readMasterKeys } from '../config.ts'
 import type { Database } from '../store/database.ts'
 import { KeyUnknown } from '../store/keyring.ts'
+import { lookThrough } from '../store/look.ts'
 import { migrate } from '../store/migrate.ts'
 import { openStore } from '../store/sealed.ts'
 import { openSqlite, type SqliteDatabase } from '../store/sqlite.ts'
+import { Trouble } from '../store/trouble.ts'
 import { Fault, type Terminal } from './terminal.ts'
 
 export const folderOf = ({ env }: Terminal): string => env.DATA_DIR?.trim() || '.data'
@@ -43,10 +45,11 @@ export async function withDriver<Result>(
   try {
     if (make) mkdirSync(folder, { recursive: true })
     driver = openSqlite(file)
-  } catch {
-    throw new Fault(`The database in ${folder} can not be opened.`)
+  } catch (error) {
+    throw error instanceof Trouble ? error : new Fault(`The database in ${folder} can not be opened.`)
   }
   try {
+    await lookThrough(driver, file)
     await migrate(driver)
     return await work(driver)
   } finally {

@@ -10,7 +10,7 @@ const home = new URL('../../migrations/', import.meta.url)
 /**
  * @param folder where the SQL files are; they run in the order of their names
  * @returns the names of the files applied now
- * @throws what the database says of a statement it refuses; that file is then not applied at all
+ * @throws NewerDatabase, and what the database says of a statement it refuses; that file is then not applied at all
  */
 export async function migrate(database: Driver, folder: URL = home): Promise<string[]> {
   await database.atomically([
@@ -20,9 +20,10 @@ export async function migrate(database: Driver, folder: URL = home): Promise<str
   ])
   const rows = await database.query<{ name: string }>(statement('select name from d1_migrations'))
   const applied = new Set(rows.map(({ name }) => name))
-  const fresh = readdirSync(folder)
-    .filter((name) => name.endsWith('.sql') && !applied.has(name))
-    .sort()
+  const known = readdirSync(folder).filter((name) => name.endsWith('.sql'))
+  const beyond = [...applied.difference(new Set(known))].sort()
+  if (beyond.length > 0) throw new NewerDatabase(beyond.at(-1) as string)
+  const fresh = known.filter((name) => !applied.has(name)).sort()
   for (const name of fresh) {
     const parts = readFileSync(new URL(name, folder), 'utf8').split('--> statement-breakpoint')
     await database.atomically([
@@ -31,4 +32,14 @@ export async function migrate(database: Driver, folder: URL = home): Promise<str
     ])
   }
   return fresh
+}
+
+/** A later version of the exchange has worked on this database: nobody knows what we would do to it. */
+export class NewerDatabase extends Error {
+  override readonly name = 'NewerDatabase'
+  constructor(migration: string) {
+    super(
+      `The database is of a newer version of the exchange (it has migration ${migration}). Nothing was changed: start that version, or put back a backup from before it.`,
+    )
+  }
 }

@@ -4,9 +4,11 @@
  * All units waiting in the same turn of the event loop go in one transaction, each in its own savepoint: durable (WAL,
  * synchronous=FULL) at a fraction of an fsync each. A unit that fails takes nobody with it; promises settle after the COMMIT.
  */
+import { rmSync, writeFileSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
 import { Refusal } from '../fhir/outcome.ts'
 import { Conflict, type Driver, type Plain as PlainValue, type StatementOf } from './database.ts'
+import { type Trouble, troubleOf } from './trouble.ts'
 
 type Statement = StatementOf<PlainValue>
 
@@ -32,11 +34,10 @@ type Waiting = { unit: readonly Statement[]; resolve: (rows: unknown[][]) => voi
 
 /**
  * @param file path of the database file (its folder must exist), or ':memory:'
- * @throws when the file can not be opened
+ * @throws Trouble when the file can not be opened, read or written
  */
 export function openSqlite(file: string): SqliteDatabase {
-  const sqlite = new Sqlite(file, { timeout: 5_000 })
-  sqlite.pragma('journal_mode = WAL')
+  const sqlite = opened(file)
   sqlite.pragma('synchronous = FULL')
   sqlite.pragma('foreign_keys = ON')
   sqlite.pragma('cache_size = -65536')
@@ -89,8 +90,14 @@ export function openSqlite(file: string): SqliteDatabase {
 
   let queue: Waiting[] = []
   let scheduled = false
-  /** The last commit failed for a reason of the disk: say so until one succeeds. */
-  let trouble: string | undefined
+  /** The last commit failed for a reason of the disk: say so until one succeeds. A damaged file stays damaged. */
+  let trouble: Trouble | undefined
+  const notice = (error: unknown): unknown => {
+    const found = troubleOf(codeOf(error))
+    if (!found) return error
+    if (!trouble?.words.stays) trouble = found
+    return found
+  }
 
   const schedule = (): void => {
     if (scheduled) return
@@ -123,7 +130,7 @@ export function openSqlite(file: string): SqliteDatabase {
     } catch (error) {
       // A full disk or a failed read ends the whole transaction: nothing of this batch is written.
       if (!sqlite.inTransaction) throw error
-      return () => reject(asConflict(error))
+      return () => reject(asConflict(notice(error)))
     }
   }
 
@@ -149,8 +156,8 @@ export function openSqlite(file: string): SqliteDatabase {
       trouble = undefined
     } catch (error) {
       if (sqlite.inTransaction) rollback.run()
-      trouble = codeOf(error) ?? 'the database can not be written'
-      for (const { reject } of batch) reject(busy(error) ? comeBack('The database is busy.', 1) : error)
+      const why = notice(error)
+      for (const { reject } of batch) reject(why)
       return
     }
     const taken = outcomes.length
@@ -163,14 +170,19 @@ export function openSqlite(file: string): SqliteDatabase {
 
   return {
     query: async <Row>({ sql, params }: Statement) => {
-      const one = prepare(sql)
-      if (!one.readonly) throw new Error('query is for reading: write through atomically')
-      return one.all(...params) as Row[]
+      try {
+        const one = prepare(sql)
+        if (!one.readonly) throw new Error('query is for reading: write through atomically')
+        return one.all(...params) as Row[]
+      } catch (error) {
+        throw notice(error)
+      }
     },
 
     atomically: (unit) =>
       new Promise((resolve, reject) => {
         if (!sqlite.open) reject(new Error('the database is closed'))
+        else if (trouble?.words.stays) reject(trouble)
         else if (queue.length >= mostWaiting) reject(comeBack('Too much is waiting to be written.', 2))
         else {
           queue.push({ unit, resolve, reject })
@@ -181,14 +193,15 @@ export function openSqlite(file: string): SqliteDatabase {
     health: async () => {
       if (!sqlite.open) return 'the database is closed'
       if (queue.length >= mostWaiting) return 'too much is waiting to be written'
-      if (trouble === undefined) return undefined
+      if (trouble === undefined || trouble.words.stays) return trouble?.words.reason
       try {
+        if (file !== ':memory:') tryRoom(`${file}-room`)
         prepare('update guard set holds = 1').run()
         trouble = undefined
       } catch (error) {
-        trouble = codeOf(error) ?? trouble
+        notice(error)
       }
-      return trouble
+      return trouble?.words.reason
     },
 
     close: async () => {
@@ -203,6 +216,19 @@ export function openSqlite(file: string): SqliteDatabase {
 }
 
 type Plain = Sqlite.Statement<unknown[]>
+
+/** Open, and seen to be a database that can be read. @throws Trouble */
+function opened(file: string): Sqlite.Database {
+  let sqlite: Sqlite.Database | undefined
+  try {
+    sqlite = new Sqlite(file, { timeout: 5_000 })
+    sqlite.pragma('journal_mode = WAL')
+    return sqlite
+  } catch (error) {
+    sqlite?.close()
+    throw troubleOf(codeOf(error)) ?? error
+  }
+}
 
 /**
  * Does `work` while nobody else has this database open. Whoever works on one in WAL mode keeps a shared lock on its file as long
@@ -227,6 +253,17 @@ export function aloneWith(file: string, work: () => void): 'done' | 'in use' {
   }
   work()
   return 'done'
+}
+
+/** One row may fit in what the -wal has room for; to be well again takes room for some more. @throws as SQLite would */
+function tryRoom(file: string): void {
+  try {
+    writeFileSync(file, Buffer.alloc(1024 * 1024))
+  } catch (error) {
+    throw new Sqlite.SqliteError('no room', (error as { code?: string }).code === 'ENOSPC' ? 'SQLITE_FULL' : 'SQLITE_IOERR')
+  } finally {
+    rmSync(file, { force: true })
+  }
 }
 
 const codeOf = (error: unknown): string | undefined => (error instanceof Sqlite.SqliteError ? error.code : undefined)
