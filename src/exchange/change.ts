@@ -100,7 +100,7 @@ export function startChange(situation: Situation, actor: Actor): Change {
     },
     owe(message) {
       const row = { ...message, service: situation.service.id, patient: situation.patient, createdAt: at, dueAt: at }
-      extra.push(owe(row))
+      extra.push(...owe(row))
       situation.owed.push({ ...row, seq: Number.MAX_SAFE_INTEGER, state: 'due', attempts: 0, unanswered: false })
       partners.add(message.partner)
     },

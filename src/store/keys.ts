@@ -79,8 +79,9 @@ export async function erase(database: Database, { patient, who, at, auditId }: E
     statement('update resource set body = null, terms = null, version = version + 1, last_updated = ? where patient = ?', at, patient),
     statement('delete from resource_version where patient = ?', patient),
     statement('delete from attempt where owed in (select id from owed where patient = ?)', patient),
+    statement('delete from owed_text where id in (select id from owed where patient = ?)', patient),
     statement(
-      `update owed set body = null, note = null, receipt = null, lease_until = null,
+      `update owed set note = null, receipt = null, lease_until = null,
          state = case when state in ('due', 'sending', 'parked') then 'void' else state end where patient = ?`,
       patient,
     ),

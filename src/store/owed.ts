@@ -40,10 +40,10 @@ export type Owed = Omit<NewOwed, 'body'> & {
 }
 
 /** Owes one message, behind everything owed before it. */
-export const owe = (message: NewOwed): Statement =>
+export const owe = (message: NewOwed): Statement[] => [
   statement(
-    `insert into owed (seq, id, partner, service, patient, task, reason, correlation, body, state, created_at, due_at)
-     values ((select coalesce(max(seq), 0) + 1 from owed), ?, ?, ?, ?, ?, ?, ?, ?, 'due', ?, ?)`,
+    `insert into owed (seq, id, partner, service, patient, task, reason, correlation, state, created_at, due_at)
+     values ((select coalesce(max(seq), 0) + 1 from owed), ?, ?, ?, ?, ?, ?, ?, 'due', ?, ?)`,
     message.id,
     message.partner,
     message.service,
@@ -51,10 +51,15 @@ export const owe = (message: NewOwed): Statement =>
     message.task,
     message.reason,
     message.correlation,
-    sealed(message.patient, placeOf(message.id), `${message.basis}\n${message.body}`),
     message.createdAt,
     message.dueAt,
-  )
+  ),
+  statement(
+    'insert into owed_text (id, body) values (?, ?)',
+    message.id,
+    sealed(message.patient, placeOf(message.id), `${message.basis}\n${message.body}`),
+  ),
+]
 
 /** Nothing owed earlier for the same handover is still on its way. */
 const first = `not exists (select 1 from owed e where e.task = o.task and e.seq < o.seq and e.state in ('due', 'sending', 'parked'))`
@@ -236,9 +241,9 @@ export async function owedCounts(database: Database): Promise<Record<OwedState, 
   return Object.assign(none, Object.fromEntries(rows.map(({ state, count }) => [state, count])))
 }
 
-const columns = `id, seq, partner, service, patient, task, reason, correlation, body, state, attempts, unanswered,
-  created_at as createdAt, due_at as dueAt, lease_until as leaseUntil, first_tried_at as firstTriedAt, settled_at as settledAt,
-  receipt, note`
+const standing = `id, seq, partner, service, patient, task, reason, correlation, state, attempts, unanswered, created_at as createdAt,
+  due_at as dueAt, lease_until as leaseUntil, first_tried_at as firstTriedAt, settled_at as settledAt, receipt, note`
+const columns = `${standing}, (select body from owed_text t where t.id = owed.id) as body`
 
 const claiming = `update owed set attempts = attempts + 1, unanswered = case when state = 'sending' then 1 else unanswered end,
     state = 'sending', first_tried_at = coalesce(first_tried_at, ?), lease_until = ?

@@ -4,8 +4,8 @@
  * Times are ISO instants in UTC with milliseconds (they sort as text). Every `blob` is sealed with its holder's key or a keyed
  * hash (sealed.ts); in clear stand only ids, shelves, types, states, codes of ours and times, and what the directory says.
  *
- * drizzle-kit can not say `WITHOUT ROWID`, seed a row or number the rows there are: that is added to the SQL by hand, for `search`,
- * `guard` and `audit` (0001 numbers its rows in the order they were written).
+ * drizzle-kit can not say `WITHOUT ROWID`, seed a row, number rows or move them: that is added to the SQL by hand, for `search`,
+ * `guard`, `audit` (0001 numbers its rows in the order they were written) and `owed_text` (0002 brings the messages there).
  */
 import { sql } from 'drizzle-orm'
 import { blob, check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
@@ -96,8 +96,6 @@ export const owed = sqliteTable(
     /** new | update | revoke | reminder */
     reason: text().notNull(),
     correlation: text().notNull(),
-    /** Sealed for the person: JSON of Disclosure[] (asked again before every attempt), a line break, and the message. */
-    body: blob({ mode: 'buffer' }),
     /** due | sending | delivered | parked | void */
     state: text().notNull(),
     attempts: integer().notNull().default(0),
@@ -119,6 +117,13 @@ export const owed = sqliteTable(
     index('owed_by_patient').on(t.patient, t.seq),
   ],
 )
+
+/** What is owed, word for word; apart from where it stands, which changes at every attempt and would be written with it each time. */
+export const owedText = sqliteTable('owed_text', {
+  id: text().primaryKey(),
+  /** Sealed for the person: JSON of Disclosure[] (asked again before every attempt), a line break, and the message. */
+  body: blob({ mode: 'buffer' }).notNull(),
+})
 
 /** How a partner's lane stands; no row: open, and never failed. */
 export const lane = sqliteTable('lane', {

@@ -213,7 +213,12 @@ export function storeContract(name: string, open: () => Promise<Database>): void
     const take = (minute: number, limit = 10, partner = 'gp') => claim(database, partner, at(minute), lease(minute), limit)
 
     test('hands each message to one claimer, in the order owed, and only what is due', async () => {
-      await write(owe(message('b')), owe(message('a')), owe(message('later', { dueAt: at(5) })), owe(message('x', { partner: 'other' })))
+      await write(
+        ...owe(message('b')),
+        ...owe(message('a')),
+        ...owe(message('later', { dueAt: at(5) })),
+        ...owe(message('x', { partner: 'other' })),
+      )
       const [one, two] = await Promise.all([take(0), take(0)])
       expect([...one, ...two].map(({ id }) => id)).toEqual(['b', 'a'])
       expect([...one, ...two][0]).toEqual({
@@ -228,7 +233,7 @@ export function storeContract(name: string, open: () => Promise<Database>): void
     })
 
     test('holds back what is behind an unsettled message of the same handover, and no other', async () => {
-      await write(owe(message('1', { task: 't' })), owe(message('2', { task: 't' })), owe(message('3', { task: 'u' })))
+      await write(...owe(message('1', { task: 't' })), ...owe(message('2', { task: 't' })), ...owe(message('3', { task: 'u' })))
       expect((await take(0)).map(({ id }) => id)).toEqual(['1', '3'])
       expect(await take(0)).toEqual([])
       await write(...settle({ id: '3', patient: 'p1', attempt: 1, at: at(0), outcome: 'accepted', receipt: 'theirs' }))
@@ -242,7 +247,7 @@ export function storeContract(name: string, open: () => Promise<Database>): void
     })
 
     test('lets go of a lease that ran out, says that the attempt before went unanswered, and refuses its late word', async () => {
-      await write(owe(message('1')))
+      await write(...owe(message('1')))
       const [first] = await take(0)
       const [second] = await take(1)
       expect([first?.unanswered, second?.unanswered, second?.attempts]).toEqual([false, true, 2])
@@ -260,7 +265,7 @@ export function storeContract(name: string, open: () => Promise<Database>): void
     })
 
     test('parks for a person, and sends again with the next attempt number', async () => {
-      await write(owe(message('1', { task: 't' })), owe(message('2', { task: 't' })))
+      await write(...owe(message('1', { task: 't' })), ...owe(message('2', { task: 't' })))
       await take(0)
       await write(...settle({ id: '1', patient: 'p1', attempt: 1, at: at(0), outcome: 'parked', unanswered: true, note: 'no answer' }))
       expect(await take(9)).toEqual([])
@@ -277,7 +282,7 @@ export function storeContract(name: string, open: () => Promise<Database>): void
     })
 
     test('voids what nobody is sending', async () => {
-      await write(...['1', '2', '3'].map((id) => owe(message(id, { task: 't' }))), owe(message('4', { task: 'u' })))
+      await write(...['1', '2', '3'].flatMap((id) => owe(message(id, { task: 't' }))), ...owe(message('4', { task: 'u' })))
       await take(0, 1)
       await write(...['1', '2', '3', '4'].map((id) => voidOwed({ id, patient: 'p1' }, at(1), 'withdrawn')))
       expect((await owedOfTask(database, 't')).map(({ state }) => state)).toEqual(['sending', 'void', 'void'])
@@ -289,9 +294,9 @@ export function storeContract(name: string, open: () => Promise<Database>): void
     test('knows which partners have something to claim, and when the next falls due', async () => {
       expect(await nextDue(database)).toBeUndefined()
       await write(
-        owe(message('1', { dueAt: at(7) })),
-        owe(message('2', { partner: 'other', dueAt: at(4) })),
-        owe(message('3', { partner: 'zz', dueAt: at(9) })),
+        ...owe(message('1', { dueAt: at(7) })),
+        ...owe(message('2', { partner: 'other', dueAt: at(4) })),
+        ...owe(message('3', { partner: 'zz', dueAt: at(9) })),
       )
       expect(await partnersDue(database, at(7))).toEqual(['gp', 'other'])
       expect(await nextDue(database)).toBe(at(4))
@@ -316,7 +321,7 @@ export function storeContract(name: string, open: () => Promise<Database>): void
           fc.array(step, { minLength: 1, maxLength: 12 }),
           async (tasks, steps) => {
             const here = `round-${round++}`
-            await write(...tasks.map((task, n) => owe(message(`${here}-${n}`, { partner: here, task: `${here}-${task}` }))))
+            await write(...tasks.flatMap((task, n) => owe(message(`${here}-${n}`, { partner: here, task: `${here}-${task}` }))))
             const leases = new Map<string, { until: string; attempt: number; task: string }>()
             const order = new Map<string, number>()
             let second = 0

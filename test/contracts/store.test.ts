@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { generateSQLiteDrizzleJson, generateSQLiteMigration } from 'drizzle-kit/api'
 import { afterAll, describe, expect, test } from 'vitest'
 import { Refusal } from '../../src/fhir/outcome.ts'
-import { statement } from '../../src/store/database.ts'
+import { sealed, statement } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
+import { claim, owedById } from '../../src/store/owed.ts'
 import { newPerson, nextRevision, personOf } from '../../src/store/people.ts'
 import * as schema from '../../src/store/schema.ts'
 import { openStore } from '../../src/store/sealed.ts'
@@ -110,6 +111,33 @@ describe('migrations', () => {
     const database = openSqlite(newFile())
     expect(await migrate(database)).toContain('0000_first.sql')
     expect(await migrate(database)).toEqual([])
+  })
+
+  test('bring messages owed before they had a table of their own: they are sent as they were frozen', async () => {
+    const home = new URL('../../migrations/', import.meta.url)
+    const driver = openSqlite(newFile())
+    const before = ['0000_first.sql', '0001_audit_seal.sql']
+    for (const name of before) {
+      const parts = readFileSync(new URL(name, home), 'utf8').split('--> statement-breakpoint')
+      await driver.atomically(parts.map((part) => statement(part.trim())))
+    }
+    await driver.atomically([
+      statement('create table d1_migrations (id integer primary key autoincrement, name text unique, applied_at timestamp)'),
+      ...before.map((name) => statement('insert into d1_migrations (name) values (?)', name)),
+    ])
+    const database = await openStore(driver, [masterKey])
+    const insert = `insert into owed (id, seq, partner, service, patient, task, reason, correlation, body, state, created_at, due_at)
+      values (?, ?, 'gp', 'ne', 'p', ?, 'new', 'c', ?, ?, '2026-04-02', '2026-04-02')`
+    await database.atomically([
+      statement(insert, 'm1', 1, 't1', sealed('p', 'owed|m1|message', '[{"ref":"Patient/p"}]\n{"frozen":true}'), 'due'),
+      statement(insert, 'm2', 2, 't2', null, 'void'),
+    ])
+
+    expect(await migrate(driver)).toContain('0002_owed_text.sql')
+    const [taken, ...others] = await claim(database, 'gp', '2026-04-03', '2026-04-04', 4)
+    expect(taken).toMatchObject({ id: 'm1', basis: '[{"ref":"Patient/p"}]', body: '{"frozen":true}' })
+    expect(others).toEqual([])
+    expect((await owedById(database, 'm2'))?.body).toBeUndefined()
   })
 
   test('say what the tables say: `npm run migrations` would write nothing', async () => {
