@@ -163,7 +163,8 @@ export const defineMapping = <S extends Sections>(mapping: Mapping<S>): Mapping<
 export type Verdict = { permitted: boolean; because: string }
 export type Permission = (source: Source) => Verdict
 
-export type Disclosure = Source & { path: string }
+/** `override`: leaves only because of this override. */
+export type Disclosure = Source & { path: string; override?: string }
 export type Withheld = Source & { path: string; because: string }
 export type Filled =
   | { outcome: 'ready'; sections: Record<string, Resource[]>; disclosures: Disclosure[]; withheld: Withheld[] }

@@ -17,6 +17,8 @@ export type Caller = {
   ods?: string
   /** `BASE/CodeSystem/referrer-type`, for a referrer. */
   referrerType?: string
+  /** The directory says that this client may record and review overrides. */
+  mayOverride?: true
   /** SMART v2 scopes granted, parsed: resource type or '*', and letters of c r u d s. */
   scopes: readonly { type: string; may: string }[]
 }

@@ -58,6 +58,8 @@ const client = z
     jwks: jwks.optional(),
     jwksUrl: jwksUrl.optional(),
     scope,
+    /** May this client record and review overrides (break glass)? No scope gives that: it is granted by name. */
+    override: z.boolean().optional(),
     retired: z.boolean().default(false),
   })
   .superRefine((value, context) => {
@@ -65,6 +67,7 @@ const client = z
     if (!value.jwks && !value.jwksUrl) fault('jwks', 'or jwksUrl is required.')
     if (value.jwks && value.jwksUrl) fault('jwks', 'and jwksUrl are both given: keep one.')
     if (value.role === 'referrer' && !value.name) fault('name', 'is required for a referrer.')
+    if (value.override && value.role !== 'service') fault('override', 'is only for a client of role service.')
     for (const role of ['service', 'partner'] as const) {
       if (value.role === role && !value[role]) fault(role, `is required for a client of role ${role}.`)
       if (value.role !== role && value[role]) fault(role, `is only for a client of role ${role}.`)

@@ -102,6 +102,7 @@ export function callerFor(client: Client, scopes: readonly Scope[], directory: D
         service: service.id,
         name: service.name,
         ...(service.ods ? { ods: service.ods } : {}),
+        ...(client.override ? { mayOverride: true as const } : {}),
         scopes,
       }
     )

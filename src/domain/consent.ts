@@ -38,9 +38,12 @@ export type Decision = {
   consent?: { id: string; version: string }
   /** The next instant at which the end or beginning of a period could change the answer. */
   changesAt?: string
-  permit: (source: Source) => Verdict
-  /** The override that acts for this recipient and lists this, whatever was agreed; its id. */
-  overridden: (source: Source) => string | undefined
+  /** Does the person's agreement permit anything? */
+  agreed: boolean
+  /** `override`: permitted only because of it; its id. */
+  permit: (source: Source) => Verdict & { override?: string }
+  /** Absent: no override acts for this recipient. Else the id of the one that lists this, whatever was agreed. */
+  overridden?: (source: Source) => string | undefined
 }
 
 /**
@@ -55,9 +58,10 @@ export function decide(asked: {
   purposeOfUse: readonly string[]
   now: Date
 }): Decision {
-  const agreed = decideByConsent(asked)
+  const byConsent = decideByConsent(asked)
+  const agreed = { ...byConsent, agreed: byConsent.permitsAnything }
   const acting = actingFor(asked.overrides ?? [], asked.recipient.partner, asked.now)
-  if (!acting.length) return { ...agreed, overridden: () => undefined }
+  if (!acting.length) return agreed
   const overridden = (source: Source) => acting.find((one) => covers(one, source))?.id
   const because = reasonWords({ code: 'override' })
   const ends = [...acting.flatMap((one) => span(one)?.until ?? []), ...(agreed.changesAt ? [agreed.changesAt] : [])]
@@ -69,7 +73,8 @@ export function decide(asked: {
     overridden,
     permit(source) {
       const verdict = agreed.permit(source)
-      return verdict.permitted || !overridden(source) ? verdict : { permitted: true, because }
+      const override = verdict.permitted ? undefined : overridden(source)
+      return override ? { permitted: true, because, override } : verdict
     },
   }
 }
@@ -79,7 +84,7 @@ function decideByConsent(asked: {
   recipient: Recipient
   purposeOfUse: readonly string[]
   now: Date
-}): Omit<Decision, 'overridden'> {
+}): Omit<Decision, 'agreed' | 'overridden'> {
   const consent = governing(asked.consents)
   const changesAt = consent && nextBoundary(consent, asked.now)
   const known = {

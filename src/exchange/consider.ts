@@ -10,7 +10,8 @@ import type { Activity, Case, Source } from '../domain/case.ts'
 import { type Decision, decide } from '../domain/consent.ts'
 import type { Partner } from '../domain/directory.ts'
 import { type Missing, read } from '../domain/read.ts'
-import { type Filled, fill, type Scope } from '../mapping.ts'
+import type { Filled, Scope } from '../mapping.ts'
+import { fillFor } from './overriding.ts'
 import { resourcesOf, type Situation } from './situation.ts'
 
 /** An activity of the plan, and the partner who is to carry it out. */
@@ -59,12 +60,14 @@ function considerPartner(situation: Situation, found: Case, consents: Consent[],
   const { partner, adapter } = wanted[0] as Wanted
   const decision = decide({
     consents,
+    overrides: situation.overrides,
     recipient: { partner: partner.id, kind: partner.kind, ...(partner.ods ? { ods: partner.ods } : {}) },
     purposeOfUse: adapter.mapping.purposeOfUse,
     now: situation.now,
   })
-  const filled = fill(adapter.mapping, scopeOf(found, wanted), decision.permit)
-  const opens = opening(found, adapter, situation.now)
+  const filled = fillFor(adapter.mapping, scopeOf(found, wanted), decision)
+  // What can not wait for an agreement does not wait for a window.
+  const opens = decision.overridden ? undefined : opening(found, adapter, situation.now)
   return { partner, adapter, wanted, decision, filled, ...(opens ? { opens } : {}) }
 }
 

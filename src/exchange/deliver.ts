@@ -16,10 +16,12 @@ import { recordAudit } from '../store/audit.ts'
 import { Conflict, type Statement } from '../store/database.ts'
 import { laneAnswered, laneFailed, laneOf, roomIn } from '../store/lanes.ts'
 import { claim, type Owed, partnersDue, settle } from '../store/owed.ts'
-import { consentsOf, readResource, type Stored, updateResource } from '../store/resources.ts'
+import { readResource, type Stored, updateResource } from '../store/resources.ts'
 import { openWorkItem } from '../store/work-items.ts'
 import { lookAgain } from './amend.ts'
 import type { Exchange } from './exchange.ts'
+import { groundsOf, noGrounds } from './grounds.ts'
+import { permittedStill } from './overriding.ts'
 import { serviceShelf } from './situation.ts'
 import { inState, stateOf } from './task.ts'
 
@@ -213,17 +215,17 @@ export function backoffMs(attemptsMade: number, chance = Math.random()): number 
   return Math.round(base * (0.8 + 0.4 * chance))
 }
 
-/** Asked again, on the consent as it is at this moment: may everything in these frozen bytes still be told? */
+/** Asked again, on consent and overrides as they are at this moment: may everything in these frozen bytes still be told? */
 async function noLongerPermitted(exchange: Exchange, message: Owed, partner: Partner): Promise<string | undefined> {
   const told = JSON.parse(message.basis) as Disclosure[]
   if (!told.length) return undefined
   const adapter = exchange.adapters.get(partner.kind)
   if (!adapter) return 'no adapter knows this kind of partner any more'
-  const consents = (await consentsOf(exchange.database, [message.patient])).get(message.patient) ?? []
+  const grounds = (await groundsOf(exchange.database, [message.patient])).get(message.patient)
   const recipient = { partner: partner.id, kind: partner.kind, ...(partner.ods ? { ods: partner.ods } : {}) }
-  const decision = decide({ consents, recipient, purposeOfUse: adapter.mapping.purposeOfUse, now: exchange.now() })
+  const decision = decide({ ...noGrounds, ...grounds, recipient, purposeOfUse: adapter.mapping.purposeOfUse, now: exchange.now() })
   for (const disclosure of told) {
-    const verdict = decision.permit(disclosure)
+    const verdict = permittedStill(decision, disclosure)
     if (!verdict.permitted) return verdict.because
   }
   return undefined

@@ -7,11 +7,12 @@ import { categories } from '../domain/categories.ts'
 import { stateWords } from '../domain/handover.ts'
 import { refuse } from '../fhir/outcome.ts'
 import type { Disclosure, Filled } from '../mapping.ts'
-import { auditOf } from '../store/audit.ts'
+import { type AuditRow, auditOf } from '../store/audit.ts'
 import { owedOfPatient } from '../store/owed.ts'
 import { readResource } from '../store/resources.ts'
 import { type Considered, consider } from './consider.ts'
 import type { Answer, Exchange } from './exchange.ts'
+import { outside } from './override-document.ts'
 import { type Situation, situationOf } from './situation.ts'
 import { isHandover, stateOf } from './task.ts'
 
@@ -119,17 +120,36 @@ export async function whoWasTold(exchange: Exchange, request: Request, id: strin
     (await toldAbout(exchange, id)).map((told) =>
       part(
         'told',
-        { name: 'recipient', valueReference: { reference: `Organization/${told.recipient}`, display: told.name } },
+        {
+          name: 'recipient',
+          valueReference: { ...(told.recipient === outside ? {} : { reference: `Organization/${told.recipient}` }), display: told.name },
+        },
         { name: 'when', valueInstant: told.at },
         text('how', told.how),
         ...told.what.map((words) => text('what', words)),
         ...(told.basis ? [text('basis', told.basis)] : []),
+        ...(told.notForPerson ? [{ name: 'not-for-person', valueBoolean: true }] : []),
       ),
     ),
   )
 }
 
-export type Told = { recipient: string; name: string; at: string; how: string; what: string[]; basis?: string }
+/** `notForPerson`: told under an override that is not safe to show to the person; staff see it. */
+export type Told = { recipient: string; name: string; at: string; how: string; what: string[]; basis?: string; notForPerson?: true }
+
+type Handed = { organisation: string; officer?: string; how: string; what: Disclosure[]; safeToShow: boolean }
+const handed = (row: AuditRow): Told => {
+  const { organisation, officer, how, what, safeToShow } = JSON.parse(row.detail as string) as Handed
+  return {
+    recipient: outside,
+    name: officer ? `${organisation} (${officer})` : organisation,
+    at: row.at,
+    how: `was given a document: ${how}`,
+    what: grouped(what).map(([words]) => words),
+    ...(row.basis ? { basis: row.basis } : {}),
+    ...(safeToShow ? {} : { notForPerson: true as const }),
+  }
+}
 
 /** One line for each time a partner was told something, the oldest first; from the audit. */
 export async function toldAbout(exchange: Pick<Exchange, 'database' | 'directory'>, patient: string): Promise<Told[]> {
@@ -140,9 +160,16 @@ export async function toldAbout(exchange: Pick<Exchange, 'database' | 'directory
       row.action === 'owe' && row.detail ? [[(JSON.parse(row.detail) as { message: string }).message, row.basis] as const] : [],
     ),
   )
+  const hidden = new Set(
+    rows.flatMap((row) => {
+      const said = row.action === 'owe' && row.detail ? (JSON.parse(row.detail) as { message: string; safeToShow?: boolean }) : undefined
+      return said?.safeToShow === false ? [said.message] : []
+    }),
+  )
   return rows
-    .filter((row) => row.recipient && /^(deliver|attempt|read|vread|search|history)$/.test(row.action))
+    .filter((row) => row.recipient && /^(deliver|attempt|read|vread|search|history|disclose)$/.test(row.action))
     .map((row): Told => {
+      if (row.action === 'disclose') return handed(row)
       const recipient = row.recipient as string
       const message = /^(deliver|attempt)$/.test(row.action) && row.detail ? (JSON.parse(row.detail) as Sent) : undefined
       const sent = owed.find((one) => one.id === message?.message)
@@ -155,6 +182,7 @@ export async function toldAbout(exchange: Pick<Exchange, 'database' | 'directory
         how: message ? sentWords(message, partners.get(recipient)?.channel.name === 'pull') : `read ${row.entity ?? 'its list'}`,
         what,
         ...(because ? { basis: because } : {}),
+        ...(message && hidden.has(message.message) ? { notForPerson: true as const } : {}),
       }
     })
     .reverse()

@@ -26,7 +26,9 @@ export function planPartner(
 ): void {
   const found = known.case
   const over = whyOver(known, change.situation)
-  const mayStart = known.missing.length === 0 && !over && found?.referral?.status === 'active' && found.plan?.status === 'active'
+  // An override stands in for the agreement, and for nothing else.
+  const missing = known.missing.filter(({ what }) => what !== 'consent' || !considered?.decision.overridden)
+  const mayStart = missing.length === 0 && !over && found?.referral?.status === 'active' && found.plan?.status === 'active'
   const live: Task[] = []
 
   for (const wanted of over ? [] : (considered?.wanted ?? [])) {

@@ -8,6 +8,7 @@ import type { Task } from '@medplum/fhirtypes'
 import type { Change } from './change.ts'
 import { type Considered, consider, type Understanding } from './consider.ts'
 import { planPartner } from './handovers.ts'
+import { waitForReviews } from './overriding.ts'
 import { planReferrals } from './referrals.ts'
 import { referralInError, tasksOf } from './situation.ts'
 import { isHandover, isReferralAnswer, ownerOf } from './task.ts'
@@ -18,6 +19,7 @@ export function plan(change: Change): Understanding {
   planReferrals(change, known)
   if (known.case) askAboutRecord(change, known)
   for (const group of partnersToPlan(change, known)) planPartner(change, known, group.partner, group.considered, group.tasks)
+  waitForReviews(change)
   change.settleWaiting()
   return known
 }

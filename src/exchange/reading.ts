@@ -3,7 +3,7 @@
  *
  * Somebody else's resource, a withheld one and one that never was are the same answer: it does not exist.
  */
-import type { Consent, HealthcareService, Organization, Resource } from '@medplum/fhirtypes'
+import type { HealthcareService, Organization, Resource } from '@medplum/fhirtypes'
 import { v7 as newId } from 'uuid'
 import { allowed, type Request } from '../access/caller.ts'
 import { decide } from '../domain/consent.ts'
@@ -15,11 +15,13 @@ import { type Page, searchBundle } from '../fhir/search-bundle.ts'
 import { fits } from '../fhir/search-terms.ts'
 import type { Disclosure } from '../mapping.ts'
 import { recordAudit } from '../store/audit.ts'
-import { consentsOf, historyOf, readResource, readVersion, type Stored } from '../store/resources.ts'
+import { historyOf, readResource, readVersion, type Stored } from '../store/resources.ts'
 import { searchShelf } from '../store/search.ts'
 import { amend, lookAgain } from './amend.ts'
 import { moveHandover } from './answer.ts'
 import type { Answer, Exchange } from './exchange.ts'
+import { groundsOf, noGrounds } from './grounds.ts'
+import { permittedStill } from './overriding.ts'
 import { stateOf } from './task.ts'
 
 const nothing = () => refuse(404, 'not-found', 'There is no such resource here.')
@@ -124,12 +126,13 @@ async function stillAllowed(exchange: Exchange, { caller }: Request, rows: reado
   const adapter = partner && exchange.adapters.get(partner.kind)
   if (!partner || !adapter) return []
   const people = [...new Set(rows.flatMap(({ patient, basis }) => (patient && basis !== '[]' ? [patient] : [])))]
-  const consents = await consentsOf(exchange.database, people)
+  const grounds = await groundsOf(exchange.database, people)
   const decisions = new Map(
     people.map((patient) => [
       patient,
       decide({
-        consents: (consents.get(patient) ?? []) as Consent[],
+        ...noGrounds,
+        ...grounds.get(patient),
         recipient: { partner: partner.id, kind: partner.kind, ...(partner.ods ? { ods: partner.ods } : {}) },
         purposeOfUse: adapter.mapping.purposeOfUse,
         now: exchange.now(),
@@ -141,7 +144,9 @@ async function stillAllowed(exchange: Exchange, { caller }: Request, rows: reado
     if (basis === '[]') return true
     const decision = patient === undefined ? undefined : decisions.get(patient)
     const fine =
-      decision !== undefined && basis !== undefined && (JSON.parse(basis) as Disclosure[]).every((one) => decision.permit(one).permitted)
+      decision !== undefined &&
+      basis !== undefined &&
+      (JSON.parse(basis) as Disclosure[]).every((one) => permittedStill(decision, one).permitted)
     if (!fine && patient) stale.add(patient)
     return fine
   })

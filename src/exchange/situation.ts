@@ -5,6 +5,8 @@
 import type { CareTeam, Consent, PractitionerRole, Resource, Task } from '@medplum/fhirtypes'
 import type { Adapter } from '../adapter.ts'
 import type { Directory, Service } from '../domain/directory.ts'
+import type { Override } from '../domain/override.ts'
+import { overridesOf } from '../store/overrides.ts'
 import { type Owed, owedOfPatient } from '../store/owed.ts'
 import { personOf } from '../store/people.ts'
 import { byRefs, type Stored, shelvesOf, storedOf } from '../store/resources.ts'
@@ -24,6 +26,8 @@ export type Situation = {
   owed: Owed[]
   timers: Timer[]
   work: WorkItem[]
+  /** Every override there ever was about this person. */
+  overrides: Override[]
   directory: Directory
   adapters: ReadonlyMap<string, Adapter>
   now: Date
@@ -46,6 +50,7 @@ export function newSituation(exchange: Exchange, service: Service, patient: stri
     owed: [],
     timers: [],
     work: [],
+    overrides: [],
   }
 }
 
@@ -56,12 +61,13 @@ export async function situationOf(exchange: Exchange, patient: string): Promise<
   const service = person && directory().services.get(person.service)
   if (!person || !service) return undefined
   const shelf = serviceShelf(service.id)
-  const [own, told, owed, timers, work] = await Promise.all([
+  const [own, told, owed, timers, work, overrides] = await Promise.all([
     storedOf(database, shelf, patient),
     shelvesOf(database, patient),
     owedOfPatient(database, patient),
     timersOf(database, patient),
     workOf(database, patient),
+    overridesOf(database, [patient]),
   ])
   const record = new Map(own.map((stored) => [`${stored.type}/${stored.id}`, stored]))
   for (const worker of await workersOf(exchange, shelf, resourcesOf(record))) record.set(`${worker.type}/${worker.id}`, worker)
@@ -75,6 +81,7 @@ export async function situationOf(exchange: Exchange, patient: string): Promise<
     owed,
     timers,
     work: work.filter(({ resolvedAt }) => !resolvedAt),
+    overrides: overrides.get(patient) ?? [],
   }
 }
 

@@ -9,6 +9,7 @@ import { transact } from './bundle.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { dryRun, whoWasTold, why } from './explain.ts'
 import { processMessage } from './message.ts'
+import { override, reviewOverride } from './override.ts'
 import { wrongNhsNumbers } from './patient.ts'
 import { readHistory, readOne, readOneVersion, searchFor } from './reading.ts'
 import { write } from './receive.ts'
@@ -36,6 +37,8 @@ async function operation(
   if (target.id !== undefined) {
     if (asked === 'Task $why') return why(exchange, request, target.id)
     if (asked === 'Patient $who-was-told') return whoWasTold(exchange, request, target.id)
+    if (asked === 'Patient $override') return override(exchange, request, target.id, input.body)
+    if (asked === 'Patient $override-review') return reviewOverride(exchange, request, target.id, input.body)
     if (asked === 'CarePlan $handover') {
       if (input.params.get('dryRun') === 'true' || dryRunIn(input.body)) return dryRun(exchange, request, target.id)
       throw refuse(

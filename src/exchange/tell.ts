@@ -5,6 +5,7 @@
  */
 import type { Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
 import { v7 as newId } from 'uuid'
+import { legalBases } from '../domain/override.ts'
 import { contentOf, message, revocation, shelfOf } from '../fhir/messages.ts'
 import type { Disclosure } from '../mapping.ts'
 import type { Stored } from '../store/resources.ts'
@@ -30,7 +31,7 @@ export function tell(change: Change, considered: Considered, live: readonly Task
       partner,
       task: partnersView(task),
       serviceRequestId: task.focus?.reference?.split('/')[1] as string,
-      consent: decision.consent,
+      consent: decision.agreed ? decision.consent : undefined,
       patient: situation.patient,
       now: at,
     }),
@@ -78,14 +79,21 @@ export function tell(change: Change, considered: Considered, live: readonly Task
       basis: JSON.stringify(filled.disclosures),
     })
     const { consent } = decision
+    const overridden = filled.disclosures.flatMap(({ override }) => override ?? [])
+    const override = situation.overrides.find(({ id }) => overridden.includes(id))
     change.audit({
       action: 'owe',
       entity,
       recipient: partner.id,
-      basis: consent ? `Consent/${consent.id}/_history/${consent.version}` : adapter.mapping.legalBasis,
+      basis: override
+        ? `Override/${override.id}`
+        : consent
+          ? `Consent/${consent.id}/_history/${consent.version}`
+          : adapter.mapping.legalBasis,
       detail: JSON.stringify({
         message: id,
         reason,
+        ...(override ? { purposeOfUse: legalBases[override.basis].purpose, safeToShow: override.safeToShow } : {}),
         mapping: `${adapter.kind} v${adapter.mapping.version}`,
         told: filled.disclosures.map(({ ref, path }) => [ref, path]),
         withheld: filled.withheld.map(({ ref, path, because }) => [ref, path, because]),

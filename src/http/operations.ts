@@ -43,7 +43,8 @@ export const operations: Readonly<Record<string, Operation>> = {
   handover: { ...act('handover', 'CarePlan'), dryRun: true },
   why: ask('why', 'Task'),
   'who-was-told': ask('who-was-told', 'Patient'),
-  override: { ...act('override', 'Patient'), toCome: true },
+  override: act('override', 'Patient'),
+  'override-review': act('override-review', 'Patient'),
   validate: {
     types: ['*'],
     levels: ['system', 'type', 'instance'],

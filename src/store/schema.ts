@@ -262,6 +262,25 @@ export const auditSeal = sqliteTable(
   (t) => [uniqueIndex('audit_seal_first').on(t.firstSeq)],
 )
 
+/** Telling somebody without the person's agreement: a record of its own, never changed; a second person's look is added once. */
+export const override = sqliteTable(
+  'override',
+  {
+    id: text().primaryKey(),
+    service: text().notNull(),
+    patient: text().notNull(),
+    recordedAt: text('recorded_at').notNull(),
+    /** JSON: everything said when it was decided. */
+    body: blob({ mode: 'buffer' }).notNull(),
+    reviewedAt: text('reviewed_at'),
+    /** JSON: who looked, and what they said. */
+    review: blob({ mode: 'buffer' }),
+    /** The document somebody outside was given, as it was given. */
+    document: blob({ mode: 'buffer' }),
+  },
+  (t) => [index('override_by_patient').on(t.patient, t.recordedAt)],
+)
+
 /** Assertions already used (SMART Backend Services: a jti is good once). */
 export const assertionUsed = sqliteTable(
   'assertion_used',

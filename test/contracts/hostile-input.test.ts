@@ -295,6 +295,7 @@ const operations = [
   '$why',
   '$handover',
   '$override',
+  '$override-review',
   '$triage',
   '$close',
   '$who-was-told',
@@ -406,6 +407,7 @@ const atHome: readonly (readonly [type: string, operation: string])[] = [
   ['Task', 'why'],
   ['Patient', 'who-was-told'],
   ['Patient', 'override'],
+  ['Patient', 'override-review'],
   ['Patient', 'validate'],
 ]
 
