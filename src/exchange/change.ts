@@ -6,6 +6,7 @@
  */
 import type { Resource } from '@medplum/fhirtypes'
 import { v7 as newId } from 'uuid'
+import { withMeta } from '../fhir/messages.ts'
 import { type AuditRow, recordAudit } from '../store/audit.ts'
 import { mustChange, type Statement } from '../store/database.ts'
 import { type NewOwed, type Owed, owe, voidOwed } from '../store/owed.ts'
@@ -23,8 +24,12 @@ export type Question = { about: string; reason: string; words: string; task?: st
 export type Change = {
   situation: Situation
   actor: Actor
-  /** The resource as it will stand; the same content writes nothing. Gives the stored form, with its version. */
-  put(shelf: string, resource: Resource, basis?: string): Stored
+  /**
+   * The resource as it will stand; the same content writes nothing. Gives the stored form, with its version.
+   *
+   * @param text its JSON with `meta` last, where somebody has written it already
+   */
+  put(shelf: string, resource: Resource, basis?: string, text?: string): Stored
   /** Deletes on the service's shelf: history stays. */
   remove(shelf: string, ref: string): void
   /** Off a partner's shelf, versions and all. */
@@ -64,13 +69,14 @@ export function startChange(situation: Situation, actor: Actor): Change {
   const change: Change = {
     situation,
     actor,
-    put(on, resource, basis) {
+    put(on, resource, basis, text) {
       const ref = `${resource.resourceType}/${resource.id}`
       const current = remember(on, ref)
       if (current?.body && current.basis === basis && meaningOf(current.body) === meaningOf(resource)) return current
       const original = before.get(`${on} ${ref}`)
       const version = (original?.version ?? 0) + 1
-      const body = { ...resource, meta: { ...resource.meta, versionId: String(version), lastUpdated: at } }
+      const standing = { versionId: String(version), lastUpdated: at }
+      const body = { ...resource, meta: { ...resource.meta, ...standing } }
       const stored: Stored = {
         shelf: on,
         type: resource.resourceType,
@@ -79,6 +85,7 @@ export function startChange(situation: Situation, actor: Actor): Change {
         lastUpdated: at,
         patient: situation.patient,
         body,
+        ...(text === undefined ? {} : { text: withMeta(text, standing) }),
         ...(basis === undefined ? {} : { basis }),
       }
       place(on).set(keyIn(on, ref), stored)

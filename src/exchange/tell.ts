@@ -6,7 +6,7 @@
 import type { Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
 import { v7 as newId } from 'uuid'
 import { legalBases } from '../domain/override.ts'
-import { contentOf, message, revocation, shelfOf } from '../fhir/messages.ts'
+import { contentOf, message, revocation, shelfOf, written } from '../fhir/messages.ts'
 import type { Disclosure } from '../mapping.ts'
 import type { Stored } from '../store/resources.ts'
 import type { Change } from './change.ts'
@@ -34,18 +34,19 @@ export function tell(change: Change, considered: Considered, live: readonly Task
       consent: decision.agreed ? decision.consent : undefined,
       patient: situation.patient,
       now: at,
-    }),
+    }).map(written),
   }))
   const everything = parts.flatMap((part) => part.shelf)
-  const changed = before.length === 0 || contentOf(before) !== contentOf(everything)
+  const changed = before.length === 0 || contentOf(before) !== contentOf(everything.map(({ resource }) => resource))
+  const basis = basisOf(filled.disclosures)
   const told = new Set<string>()
-  for (const resource of everything) {
+  for (const { resource, text } of everything) {
     const ref = refOf(resource as { resourceType: string; id: string })
     if (/^(Organization|HealthcareService)$/.test(resource.resourceType)) continue
     told.add(ref)
     // A Task moves by itself; everything else stands still unless its content changed.
     if (changed || resource.resourceType === 'Task' || !situation.told.has(`${shelf} ${ref}`))
-      change.put(shelf, resource, basisOf(filled.disclosures, resource))
+      change.put(shelf, resource, basis.of(resource), text)
   }
   for (const row of onShelf(change, shelf)) {
     const ref = `${row.type}/${row.id}`
@@ -59,7 +60,7 @@ export function tell(change: Change, considered: Considered, live: readonly Task
     for (const row of waiting) change.void(row, 'replaced by a newer version before it left')
     const reason = history.some((row) => row.state === 'delivered' || row.attempts > 0) ? 'update' : 'new'
     const id = newId()
-    const bundle = message({
+    const body = message({
       shelf: resources,
       reason,
       messageId: id,
@@ -75,8 +76,8 @@ export function tell(change: Change, considered: Considered, live: readonly Task
       task: task.id as string,
       reason,
       correlation: correlationOf(change),
-      body: JSON.stringify(bundle),
-      basis: JSON.stringify(filled.disclosures),
+      body,
+      basis: basis.all,
     })
     const { consent } = decision
     const overridden = filled.disclosures.flatMap(({ override }) => override ?? [])
@@ -102,11 +103,18 @@ export function tell(change: Change, considered: Considered, live: readonly Task
   }
 }
 
-/** What a resource on a shelf discloses, asked again each time it is read. A Task and its request say what is asked for. */
-function basisOf(disclosures: readonly Disclosure[], resource: Resource): string {
-  const asks = resource.resourceType === 'Task' || resource.resourceType === 'ServiceRequest'
-  const ref = refOf(resource)
-  return JSON.stringify(disclosures.filter((one) => (asks ? one.categories.includes('activity') : one.ref.split('#')[0] === ref)))
+/** What a message discloses, and each resource of it: asked again when it is sent, and each time one is read. */
+function basisOf(disclosures: readonly Disclosure[]) {
+  const texts = disclosures.map((one) => ({ one, text: JSON.stringify(one), ref: one.ref.split('#')[0] as string }))
+  const listed = (some: typeof texts) => `[${some.map(({ text }) => text).join()}]`
+  const byRef = Map.groupBy(texts, ({ ref }) => ref)
+  // A Task and its request say what is asked for.
+  const asked = listed(texts.filter(({ one }) => one.categories.includes('activity')))
+  return {
+    all: listed(texts),
+    of: (resource: Resource): string =>
+      resource.resourceType === 'Task' || resource.resourceType === 'ServiceRequest' ? asked : listed(byRef.get(refOf(resource)) ?? []),
+  }
 }
 
 /** Tells a partner to stop, without content: for what may have reached it. */
@@ -132,7 +140,7 @@ export function tellToStop(change: Change, task: Task): void {
     task: task.id as string,
     reason: 'revoke',
     correlation: correlationOf(change),
-    body: JSON.stringify(notice),
+    body: notice,
     basis: '[]',
   })
 }

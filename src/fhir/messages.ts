@@ -4,7 +4,7 @@
  * Content about the person comes from a filled mapping and from nowhere else (promise 1). Messages have the shape of BaRS
  * (bars-ukcore.md 3); BaRS has no use case for leaving custody, so conformance is not claimed.
  */
-import type { Bundle, BundleEntry, CarePlan, Meta, Patient, Practitioner, PractitionerRole, Resource, Task } from '@medplum/fhirtypes'
+import type { Bundle, CarePlan, MessageHeader, Meta, Patient, Practitioner, PractitionerRole, Resource, Task } from '@medplum/fhirtypes'
 import { v5 } from 'uuid'
 import type { Adapter } from '../adapter.ts'
 import { type Confidentiality, categories, higher } from '../domain/categories.ts'
@@ -54,10 +54,8 @@ export function shelfOf({ filled, adapter, service, partner, task, serviceReques
   })
   const about: Confidentiality = mapping.essential.map((each) => categories[each].confidentiality).reduce(higher, 'N')
   const own = [request, task, ...(consent ? [consentView(consent, patient, service, partner, mapping.purposeOfUse)] : [])]
-  const label = (resource: Resource, level: Confidentiality): Resource => ({
-    ...resource,
-    meta: labelled(resource, level, mapping.handling ?? []),
-  })
+  const label = (resource: Resource, level: Confidentiality): Resource =>
+    metaLast(resource, labelled(resource, level, mapping.handling ?? []))
   return [
     ...own.map((resource) => label(resource, about)),
     ...told.map((resource) => label(resource, levelOf(resource, filled.disclosures))),
@@ -107,6 +105,18 @@ function labelled(resource: Resource, level: Confidentiality, handling: readonly
   }
 }
 
+const metaLast = ({ meta: _, ...rest }: Resource, meta: Meta): Resource => ({ ...rest, meta }) as Resource
+
+/**
+ * A resource and its JSON, written once: the same text goes onto a shelf and into a message, which differ in what `meta` ends with
+ * and in where references lead. `meta` stands last in it.
+ */
+export type Written = { resource: Resource; text: string }
+export const written = (resource: Resource): Written => ({ resource, text: JSON.stringify(resource) })
+/** The text with more in its `meta`. */
+export const withMeta = (text: string, more: { versionId?: string; lastUpdated: string }): string =>
+  `${text.slice(0, -2)},${JSON.stringify(more).slice(1)}}`
+
 export type Envelope = {
   /** UUID; becomes Bundle.id. */
   messageId: string
@@ -117,22 +127,23 @@ export type Envelope = {
   now: string
 }
 
-/** A shelf as a message. `reason` new the first time, then update (a reminder is an update under a new id). */
-export function message({ shelf, reason, ...envelope }: Envelope & { shelf: readonly Resource[]; reason: 'new' | 'update' }): Bundle {
-  const snapshot = shelf.map((resource) =>
-    resource.resourceType === 'CarePlan' ? { ...resource, status: 'completed' as const } : resource,
+/** A shelf as the text of a message. `reason` new the first time, then update (a reminder is an update under a new id). */
+export function message({ shelf, reason, ...envelope }: Envelope & { shelf: readonly Written[]; reason: 'new' | 'update' }): string {
+  const snapshot = shelf.map((one) =>
+    one.resource.resourceType === 'CarePlan' ? written({ ...one.resource, status: 'completed' as const }) : one,
   )
   return bundle(envelope, reason, 'referral', snapshot)
 }
 
-/** Tells a partner to stop: ids and the state revoked, nothing about the person and no reason. */
-export function revocation({ task, serviceRequestId, ...envelope }: Envelope & { task: Task; serviceRequestId: string }): Bundle {
+/** Tells a partner to stop, as the text of a message: ids and the state revoked, nothing about the person and no reason. */
+export function revocation({ task, serviceRequestId, ...envelope }: Envelope & { task: Task; serviceRequestId: string }): string {
   const { service, partner, now } = envelope
   const patient = task.for?.reference?.split('/')[1] as string
   const request = handoverRequest({ id: serviceRequestId, task: idsOf(task), service, partner, kind: partner.kind, patient, now })
   const person: Patient = { resourceType: 'Patient', id: patient, meta: { profile: [ukCore('UKCore-Patient')] } }
   const parts = [{ ...request, status: 'revoked' as const }, idsOf(task), person, organization(service), organization(partner)]
-  return bundle(envelope, 'update', 'cancelled', parts)
+  const texts = parts.map((resource) => written(metaLast(resource, resource.meta as Meta)))
+  return bundle(envelope, 'update', 'cancelled', texts)
 }
 
 /** A Task without words: ids, references and states. */
@@ -142,40 +153,36 @@ function idsOf({ id, identifier, status, businessStatus, intent, code, focus, fo
   return { resourceType: 'Task', meta: { profile: [ukCore('UKCore-Task')] }, status, intent, ...given }
 }
 
-function bundle(envelope: Envelope, reason: 'new' | 'update', kind: 'referral' | 'cancelled', resources: readonly Resource[]): Bundle {
+function bundle(envelope: Envelope, reason: 'new' | 'update', kind: 'referral' | 'cancelled', shelf: readonly Written[]): string {
   const { messageId, publicUrl, service, partner, now } = envelope
-  const urns = urnsOf(resources)
+  const urns = urnsOf(shelf.map(({ resource }) => resource))
   const to = (ref: string) => ({ reference: urns.get(ref) as string })
-  const focus = resources.find((each) => each.resourceType === 'ServiceRequest')
-  const header: BundleEntry = {
-    fullUrl: `urn:uuid:${v5(`${messageId}/MessageHeader`, v5.URL)}`,
-    resource: {
-      resourceType: 'MessageHeader',
-      id: v5(`${messageId}/MessageHeader`, v5.URL),
-      meta: { lastUpdated: now, profile: [bars('BARSMessageHeader-servicerequest-request')] },
-      eventCoding: { system: messageEvents, code: 'servicerequest-request', display: 'Service Request - Request' },
-      destination: [{ name: partner.name, endpoint: addressOf(partner), receiver: to(`Organization/${partner.id}`) }],
-      sender: to(`Organization/${service.id}`),
-      source: { name: service.name, software: 'RECONNECT Exchange', endpoint: `${publicUrl}/fhir` },
-      reason: { coding: [{ system: messageReason, code: reason, display: reason === 'new' ? 'New' : 'Update' }] },
-      focus: [to(`ServiceRequest/${focus?.id}`)],
-      definition: definition(kind),
-    },
+  const focus = shelf.find(({ resource }) => resource.resourceType === 'ServiceRequest')?.resource
+  const id = v5(`${messageId}/MessageHeader`, v5.URL)
+  const header: MessageHeader = {
+    resourceType: 'MessageHeader',
+    id,
+    meta: { lastUpdated: now, profile: [bars('BARSMessageHeader-servicerequest-request')] },
+    eventCoding: { system: messageEvents, code: 'servicerequest-request', display: 'Service Request - Request' },
+    destination: [{ name: partner.name, endpoint: addressOf(partner), receiver: to(`Organization/${partner.id}`) }],
+    sender: to(`Organization/${service.id}`),
+    source: { name: service.name, software: 'RECONNECT Exchange', endpoint: `${publicUrl}/fhir` },
+    reason: { coding: [{ system: messageReason, code: reason, display: reason === 'new' ? 'New' : 'Update' }] },
+    focus: [to(`ServiceRequest/${focus?.id}`)],
+    definition: definition(kind),
   }
-  return {
+  const entry = (fullUrl: string, text: string) => `{"fullUrl":"${fullUrl}","resource":${text}}`
+  const entries = shelf.map(({ resource: { resourceType, id }, text }) =>
+    entry(urns.get(`${resourceType}/${id}`) as string, withMeta(linked(text, urns), { lastUpdated: now })),
+  )
+  const around: Bundle = {
     resourceType: 'Bundle',
     id: messageId,
     meta: { versionId: applicationVersion, lastUpdated: now, profile: [bars('BARSBundleMessage')] },
     type: 'message',
     timestamp: now,
-    entry: [
-      header,
-      ...resources.map((resource) => ({
-        fullUrl: urns.get(`${resource.resourceType}/${resource.id}`) as string,
-        resource: { ...(linked(resource, urns) as Resource), meta: { ...resource.meta, lastUpdated: now } },
-      })),
-    ],
   }
+  return `${JSON.stringify(around).slice(0, -1)},"entry":[${[entry(`urn:uuid:${id}`, JSON.stringify(header)), ...entries].join()}]}`
 }
 
 /** 'Patient/12' -> 'urn:uuid:...'. An id that is a UUID is its own, unless two resources share it. */
@@ -192,17 +199,15 @@ function urnsOf(resources: readonly Resource[]): Map<string, string> {
 }
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-/** The same, with every reference to something inside the message pointing at its entry. */
-function linked(node: unknown, urns: ReadonlyMap<string, string>): unknown {
-  if (Array.isArray(node)) return node.map((each) => linked(each, urns))
-  if (typeof node !== 'object' || node === null) return node
-  return Object.fromEntries(
-    Object.entries(node).map(([key, value]) => [
-      key,
-      key === 'reference' && typeof value === 'string' ? (urns.get(value) ?? value) : linked(value, urns),
-    ]),
-  )
-}
+/**
+ * The same JSON, with every reference to something inside the message pointing at its entry. Inside a text a quotation mark is
+ * escaped, so what looks like a property is one.
+ */
+const linked = (text: string, urns: ReadonlyMap<string, string>): string =>
+  text.replaceAll(/"reference":"([^"\\]+)"/g, (all, ref: string) => {
+    const urn = urns.get(ref)
+    return urn ? `"reference":"${urn}"` : all
+  })
 
 /**
  * What a shelf or a message says about the person, as text to compare: the same content gives the same text.

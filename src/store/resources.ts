@@ -22,6 +22,8 @@ export type Stored = {
   patient?: string
   /** Absent: this version says that it was deleted. */
   body?: Resource
+  /** The JSON of `body`, where somebody has written it already. */
+  text?: string
   /** On a partner's shelf: JSON of Disclosure[]. */
   basis?: string
 }
@@ -192,12 +194,12 @@ const holderOf = ({ shelf, patient }: { shelf: string; patient?: string | null }
 const placeOf = ({ shelf, type, id, version }: Place & { version: number }): string => `${shelf}|${type}|${id}|${version}`
 
 function changing(stored: Stored): Value[] {
-  const { version, lastUpdated, patient, body, basis = '' } = stored
+  const { version, lastUpdated, patient, body, text, basis = '' } = stored
   return [
     version,
     lastUpdated,
     patient ?? null,
-    body ? sealed(holderOf(stored), placeOf(stored), `${basis}\n${JSON.stringify(body)}`) : null,
+    body ? sealed(holderOf(stored), placeOf(stored), `${basis}\n${text ?? JSON.stringify(body)}`) : null,
     body ? terms(termsOf(stored.shelf, body)) : null,
   ]
 }

@@ -10,7 +10,7 @@ import { channels } from '../../src/channels/index.ts'
 import { categories as table } from '../../src/domain/categories.ts'
 import { revocation } from '../../src/fhir/messages.ts'
 import { task } from '../fixtures/case.ts'
-import { envelopeFor, messageFor, shelfFor } from '../fixtures/messages.ts'
+import { envelopeFor, messageFor, read, shelfFor } from '../fixtures/messages.ts'
 import { sam } from '../fixtures/sam.ts'
 
 const folder = new URL('../../adapters/', import.meta.url)
@@ -67,7 +67,7 @@ describe.each([...adapters.values()].map((adapter) => [adapter.kind, adapter] as
 
   test.skipIf(!existsSync(validator))('sends valid FHIR, UK Core and BaRS (skipped without the validator beside the project)', async () => {
     const { validate } = await import(validator.href)
-    const notice = revocation({ task, serviceRequestId: '0198c000-0000-7000-8000-000000000002', ...envelopeFor(kind) })
+    const notice = read(revocation({ task, serviceRequestId: '0198c000-0000-7000-8000-000000000002', ...envelopeFor(kind) }))
     for (const bundle of [
       messageFor(adapter),
       messageFor(adapter, { scope: sam(kind) }),

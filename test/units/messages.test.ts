@@ -1,14 +1,14 @@
 /**
  * A handover's shelf, the messages made of it, and what counts as a change.
  */
-import type { Bundle, Consent, MessageHeader, Patient, Resource, ServiceRequest } from '@medplum/fhirtypes'
+import type { Bundle, Consent, MessageHeader, Patient, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
 import { describe, expect, test } from 'vitest'
 import { adapters } from '../../adapters/index.ts'
 import type { Adapter } from '../../src/adapter.ts'
-import { contentOf, message, revocation } from '../../src/fhir/messages.ts'
+import { contentOf, message, revocation, written } from '../../src/fhir/messages.ts'
 import type { Scope } from '../../src/mapping.ts'
 import { partnerOf, scope, task, wordsOf } from '../fixtures/case.ts'
-import { envelopeFor, messageFor, messageId, shelfFor } from '../fixtures/messages.ts'
+import { envelopeFor, messageFor, messageId, read, shelfFor } from '../fixtures/messages.ts'
 
 const gp = adapters.get('gp-registration') as Adapter
 const drugs = adapters.get('substance-misuse') as Adapter
@@ -106,6 +106,13 @@ describe('a message', () => {
     expect(wordsOf(JSON.stringify(bundle))).toEqual(wordsOf(JSON.stringify(shelfFor(gp))))
   })
 
+  test('leaves words alone that look like a reference', () => {
+    const words = 'says "reference":"Patient/person-1" and \\"reference\\":\\"Patient/person-1\\"'
+    const said: Task = { ...task, description: words, for: { reference: `Patient/${scope.person.id}` } }
+    const told = messageFor(gp, { handover: { task: said } })
+    expect(of(inside(told), 'Task')).toMatchObject({ description: words, for: { reference: expect.stringMatching(/^urn:uuid:/) } })
+  })
+
   test('names no organisation but the two', () => {
     expect(new Set([...JSON.stringify(bundle).matchAll(/"name":"([^"]+)"/g)].map((match) => match[1]))).toEqual(
       new Set(['Elvet Partner', 'RECONNECT North East']),
@@ -121,7 +128,7 @@ test('a revocation says stop and nothing about the person', () => {
     note: [{ text: 'zqddddqz' }],
     reasonCode: { text: 'zqffffqz' },
   }
-  const bundle = revocation({ task: { ...given, status: 'cancelled' }, serviceRequestId: 'sr-1', ...envelopeFor('gp-registration') })
+  const bundle = read(revocation({ task: { ...given, status: 'cancelled' }, serviceRequestId: 'sr-1', ...envelopeFor('gp-registration') }))
   expect(of<ServiceRequest>(inside(bundle), 'ServiceRequest').status).toBe('revoked')
   expect(of(inside(bundle), 'Task')).toMatchObject({ status: 'cancelled' })
   const { resourceType: _type, id, meta: _meta, ...personal } = of<Patient>(inside(bundle), 'Patient')
@@ -170,12 +177,14 @@ describe('what counts as a change', () => {
 })
 
 test('an update is the same message under its own id', () => {
-  const update = message({
-    shelf: shelfFor(gp),
-    reason: 'update',
-    ...envelopeFor('gp-registration'),
-    messageId: '0198c000-0000-7000-8000-00000000000b',
-  })
+  const update = read(
+    message({
+      shelf: shelfFor(gp).map(written),
+      reason: 'update',
+      ...envelopeFor('gp-registration'),
+      messageId: '0198c000-0000-7000-8000-00000000000b',
+    }),
+  )
   expect((inside(update)[0] as MessageHeader).reason?.coding?.[0]?.code).toBe('update')
   expect(contentOf(inside(update))).toBe(contentOf(shelfFor(gp)))
 })
@@ -183,6 +192,6 @@ test('an update is the same message under its own id', () => {
 test('a partner without an ODS code is addressed by its id', () => {
   const { ods: _none, ...partner } = partnerOf('probation')
   const shelf = shelfFor(adapters.get('probation') as Adapter, { handover: { partner } })
-  const bundle = message({ shelf, reason: 'new', ...envelopeFor('probation'), partner })
+  const bundle = read(message({ shelf: shelf.map(written), reason: 'new', ...envelopeFor('probation'), partner }))
   expect((inside(bundle)[0] as MessageHeader).destination?.[0]?.endpoint).toMatch(/Organization\/partner-1$/)
 })
