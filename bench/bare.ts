@@ -74,7 +74,7 @@ app.get('/search', (c) => {
 })
 
 app.post('/intake', async (c) => {
-  const bundle = (await c.req.json()) as { entry: unknown[] }
+  const sent = (await c.req.json()) as { entry?: unknown[] }
   const to = c.req.query('to')?.split(',') ?? []
   const n = String(intakes++).padStart(8, '0')
   const ids = to.map(() => crypto.randomUUID())
@@ -84,7 +84,7 @@ app.post('/intake', async (c) => {
     for (const id of ids) owe.run(id, message)
   })
   for (const [i, url] of to.entries()) void send(url, ids[i] as string)
-  return c.json({ entries: bundle.entry.length })
+  return c.json({ entries: sent.entry?.length ?? 1 })
 })
 
 app.post('/drain', async (c) => {

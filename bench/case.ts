@@ -17,7 +17,7 @@ export const partnerKinds: Readonly<Record<string, string>> = {
 /** Who pulls care plans in the bench. */
 export const puller: string = partners.recovery
 
-export type BenchCase = { body: Buffer; nhsNumber: string; family: string }
+export type BenchCase = { body: Buffer; nhsNumber: string; noms: string; family: string }
 
 /** Transaction Bundles as bytes, for person `from` and those after. */
 export const cases = (from: number, count: number): BenchCase[] => Array.from({ length: count }, (_, n) => benchCase(from + n))
@@ -26,12 +26,22 @@ const dayMs = 86_400_000
 const date = (days: number): string => new Date(Date.now() + days * dayMs).toISOString().slice(0, 10)
 
 /** @param n which person: below 500 000 */
-function benchCase(n: number): BenchCase {
+export function benchCase(n: number): BenchCase {
   const tag = String(n).padStart(6, '0')
   const nhsNumber = nhsNumberOf(n)
   const noms = `B${String(1000 + (n % 9000))}${letters(Math.floor(n / 9000))}`
+  const family = familyOf(n)
   const bundle = caseBundle({ service, nhsNumber, noms, tag, releaseDate: date(18), agreedUntil: date(240), more })
-  return { body: Buffer.from(JSON.stringify(bundle)), nhsNumber, family: words.identity + tag }
+  const text = JSON.stringify(bundle).replaceAll(words.identity + tag, family)
+  return { body: Buffer.from(text), nhsNumber, noms, family }
+}
+
+const syllables = [...'bdfghklmnprstvw'].flatMap((sound) => [...'ae'].map((vowel) => sound + vowel))
+/** Four syllables: a name of its own for each, and none the beginning of another; many begin alike, as people's do. */
+function familyOf(n: number): string {
+  const most = syllables.length
+  const name = [0, 1, 2, 3].map((place) => syllables[Math.floor(n / most ** place) % most]).join('')
+  return name.charAt(0).toUpperCase() + name.slice(1)
 }
 
 /** 999, a serial number, a check digit (modulus 11); two of the serial numbers are tried, for where the digit would be 10 there is none. */

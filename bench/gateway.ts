@@ -24,18 +24,22 @@ export type Server = {
 }
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
-/** The server on the first core, the load on the second. */
-const pinned = availableParallelism() > 1 && spawnSync('taskset', ['-V']).status === 0
-if (pinned) spawnSync('taskset', ['-a', '-cp', '1', String(process.pid)])
-export const cores = pinned ? 'the server on one core, the load on another' : 'the cores not pinned'
+let pinned = false
+/** Servers started from now on have the first core, this process the second. @returns how it is, in words */
+export function pin(): string {
+  pinned = availableParallelism() > 1 && spawnSync('taskset', ['-V']).status === 0
+  if (pinned) spawnSync('taskset', ['-a', '-cp', '1', String(process.pid)])
+  return pinned ? 'the server on one core, the load on another' : 'the cores not pinned'
+}
 
 /** @param file as `npm run` starts it: a file, and what it is told */
 async function startServer(
   [file = '', ...told]: string[],
   env: (dataDir: string, port: number) => Record<string, string>,
+  kept?: string,
 ): Promise<Server> {
   const port = await freePort()
-  const dataDir = mkdtempSync(join(tmpdir(), 'exchange-bench-'))
+  const dataDir = kept ?? newFolder()
   const profile = process.env.BENCH_PROFILE ? ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`] : []
   const [program = '', ...args] = [...(pinned ? ['taskset', '-c', '0'] : []), process.execPath, ...profile, here(file), ...told]
   const { CLOCK: _clock, ...around } = process.env
@@ -59,10 +63,13 @@ async function startServer(
     },
     stop: async () => {
       await ended(child)
-      rmSync(dataDir, { recursive: true, force: true })
+      if (!kept) rmSync(dataDir, { recursive: true, force: true })
     },
   }
 }
+
+/** A folder of its own, for whoever removes it again. */
+export const newFolder = () => mkdtempSync(join(tmpdir(), 'exchange-bench-'))
 
 const well = (url: string) =>
   fetch(`${url}/health`).then(
@@ -92,9 +99,14 @@ export type Gateway = Server & {
 }
 
 export const caseSystem = 'case-system'
+/** What the bench's gateways seal with: of no use to anybody. */
+export const masterKey = Buffer.alloc(32, 7)
 
-/** @param partnersUrl where the four partners listen, each below its own id */
-export async function startGateway(partnersUrl: string): Promise<Gateway> {
+/**
+ * @param urls where each of the four partners listens, by id
+ * @param kept a data folder that is there and stays; absent: a fresh one that goes when it stops
+ */
+export async function startGateway(urls: Readonly<Record<string, string>>, kept?: string): Promise<Gateway> {
   const { privateKey, publicKey } = await generateKeyPair('ES384')
   const jwks = { keys: [{ ...(await exportJWK(publicKey)), kid: 'bench', alg: 'ES384', use: 'sig' }] }
   const ids = Object.keys(partnerKinds)
@@ -105,7 +117,7 @@ export async function startGateway(partnersUrl: string): Promise<Gateway> {
       kind: partnerKinds[id],
       name: `Bench ${id}`,
       ods: `B8100${n + 1}`,
-      channel: { name: 'fhir-message', url: `${partnersUrl}/${id}` },
+      channel: { name: 'fhir-message', url: urls[id] },
       deduplicates: true,
     })),
     clients: [
@@ -113,20 +125,24 @@ export async function startGateway(partnersUrl: string): Promise<Gateway> {
       ...ids.map((id) => ({ id, role: 'partner', partner: id, jwks, scope: 'system/*.rs system/Task.rus' })),
     ],
   }
-  const server = await startServer(['../src/start.ts', './node.ts'], (dataDir, port) => {
-    const file = join(dataDir, 'directory.json')
-    writeFileSync(file, JSON.stringify(directory))
-    return {
-      PORT: String(port),
-      HOST: '127.0.0.1',
-      PUBLIC_URL: `http://127.0.0.1:${port}`,
-      DATA_DIR: dataDir,
-      DIRECTORY: file,
-      MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
-      RATE_LIMIT: '1000000',
-      LOG_LEVEL: 'error',
-    }
-  })
+  const server = await startServer(
+    ['../src/start.ts', './node.ts'],
+    (dataDir, port) => {
+      const file = join(dataDir, 'directory.json')
+      writeFileSync(file, JSON.stringify(directory))
+      return {
+        PORT: String(port),
+        HOST: '127.0.0.1',
+        PUBLIC_URL: `http://127.0.0.1:${port}`,
+        DATA_DIR: dataDir,
+        DIRECTORY: file,
+        MASTER_KEY: masterKey.toString('base64'),
+        RATE_LIMIT: '1000000',
+        LOG_LEVEL: 'error',
+      }
+    },
+    kept,
+  )
   const as = async (client: string) => {
     const assertion = await new SignJWT({})
       .setProtectedHeader({ alg: 'ES384', typ: 'JWT', kid: 'bench' })

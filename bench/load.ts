@@ -31,7 +31,7 @@ export function loader(url: string, connections = 256) {
     })
   const must = async (one: Call): Promise<Buffer> => {
     const { status, body } = await call(one)
-    if (status !== 200) throw new Error(`${one.path} answered ${status}: ${body.toString().slice(0, 300)}`)
+    if (status !== 200 && status !== 201) throw new Error(`${one.path} answered ${status}: ${body.toString().slice(0, 300)}`)
     return body
   }
   return { call, must, close: () => agent.destroy() }

@@ -1,43 +1,60 @@
 /**
  * `npm run bench`: how much the gateway takes in, hands out and passes on, beside the bare limit measured in the same run.
  *
- *   --small      a few seconds, only to see that it works; docs/performance.md stays as it is
- *   --json FILE  the figures as JSON too
+ *   --small            some seconds, only to see that it works; docs/performance.md stays as it is
+ *   --only NAME,NAME   some measures only (bench/measures/); docs/performance.md stays as it is
+ *   --sizes N,N        resources in the database for `growth` (10000,100000,1000000)
+ *   --requests N       requests before memory is looked at again in `lasting` (100000)
+ *   --json FILE        the figures as JSON too
  *
  * The server is the real one, with real tokens, on one core; this process is the case system and the partners.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-import { cores, startBare, startGateway } from './gateway.ts'
-import { measure, sizes } from './measures.ts'
-import { openPartners } from './partner.ts'
-import { between, type Row, table } from './table.ts'
+import { pin } from './gateway.ts'
+import { measures } from './measures/index.ts'
+import { openStage, sizes } from './stage.ts'
+import { between, type Row, report, table } from './table.ts'
 
-const { values } = parseArgs({ options: { small: { type: 'boolean' }, json: { type: 'string' } } })
+const { values } = parseArgs({
+  options: {
+    small: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    sizes: { type: 'string' },
+    requests: { type: 'string' },
+    json: { type: 'string' },
+  },
+})
 const page = new URL('../docs/performance.md', import.meta.url)
-
-const partners = await openPartners()
-const bare = await startBare()
-const gateway = await startGateway(partners.url)
-const rows: Row[] = []
-try {
-  await measure({
-    size: values.small ? sizes.small : sizes.full,
-    gateway,
-    bare,
-    partners,
-    say: (row) => {
-      rows.push(row)
-      process.stderr.write(`${row.name}\n`)
-    },
-  })
-} finally {
-  await Promise.all([gateway.stop(), bare.stop()])
-  partners.close()
+const names = values.only?.split(',') ?? Object.keys(measures)
+const unknown = names.filter((name) => !measures[name])
+if (unknown.length > 0) throw new Error(`there is no measure ${unknown.join(', ')}: ${Object.keys(measures).join(', ')}`)
+const whole = (text: string): number => {
+  if (!/^[1-9]\d*$/.test(text)) throw new Error('--sizes and --requests take whole numbers')
+  return Number(text)
+}
+const size = {
+  ...sizes[values.small ? 'small' : 'full'],
+  ...(values.sizes ? { resources: values.sizes.split(',').map(whole) } : {}),
+  ...(values.requests ? { requests: whole(values.requests) } : {}),
 }
 
-const about = `${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}, ${cpus()[0]?.model.trim() ?? 'processor not known'}, ${cores}.`
+const began = performance.now()
+const cores = pin()
+const rows: Row[] = []
+const { stage, close } = await openStage(size, (row) => {
+  rows.push(row)
+  process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${row.name}\n`)
+})
+try {
+  for (const name of names) await measures[name]?.(stage)
+} finally {
+  await close()
+}
+
+const now = new Date()
+const about = `${now.toISOString().slice(0, 10)}, Node ${process.versions.node}, ${cpus()[0]?.model.trim() ?? 'processor not known'}, ${cores}.`
 console.log(`\n${about}\n\n${table(rows)}`)
-if (values.json) writeFileSync(values.json, `${JSON.stringify({ about, rows }, null, 2)}\n`)
-if (!values.small) writeFileSync(page, between(readFileSync(page, 'utf8'), `${about}\n\n${table(rows)}`))
+if (values.json) writeFileSync(values.json, `${JSON.stringify(report(rows, about, values.small, now), null, 2)}\n`)
+if (!values.small && !values.only) writeFileSync(page, between(readFileSync(page, 'utf8'), `${about}\n\n${table(rows)}`))

@@ -3,8 +3,8 @@
  */
 export type Row = {
   name: string
-  /** '/s', 'ms' or 'MiB': what `ours` and `bare` count. Of a latency p50 is shown instead. */
-  unit: '/s' | 'ms' | 'MiB'
+  /** What `ours` and `bare` count; '×' is how many times as long as at first. Of a latency p50 is shown instead. */
+  unit: '/s' | 'ms' | 'µs' | 's' | 'MiB' | '×'
   ours: number
   bare?: number
   /** Milliseconds. */
@@ -13,10 +13,12 @@ export type Row = {
   bareP50?: number
   /** Processor time of the server for each, in milliseconds. */
   cpu?: number
-  /** In words: what we are after; `least` is the share of the bare limit. */
+  /** In words: what we are after, and behind a semicolon which share of the bare limit. */
   aim?: string
-  least?: number
 }
+
+/** What `--json` writes. */
+export type Report = { at: string; about: string; small: boolean; rows: (Row & { share?: number })[] }
 
 const heads = ['measure', 'ours', 'p50 ms', 'p99 ms', 'CPU ms each', 'bare limit', 'share of it', 'aim']
 
@@ -30,10 +32,11 @@ export function table(rows: readonly Row[]): string {
   return [line(cells[0] as string[]), rule, ...cells.slice(1).map(line)].join('\n')
 }
 
-function cellsOf({ name, unit, ours, bare, p50, p99, bareP50, cpu, aim }: Row): string[] {
-  const latency = unit === 'ms' && p50 !== undefined
+function cellsOf(row: Row): string[] {
+  const { name, unit, ours, bare, p50, p99, bareP50, cpu, aim } = row
+  const latency = isLatency(row)
   const limit = latency ? bareP50 : bare
-  const share = limit === undefined || unit === 'MiB' ? undefined : unit === '/s' ? ours / limit : limit / (latency ? p50 : ours)
+  const share = shareOf(row)
   return [
     name,
     latency ? '' : `${figure(ours)} ${unit}`,
@@ -45,6 +48,27 @@ function cellsOf({ name, unit, ours, bare, p50, p99, bareP50, cpu, aim }: Row): 
     aim ?? '',
   ]
 }
+
+const isLatency = ({ unit, p50 }: Row): boolean => unit === 'ms' && p50 !== undefined
+
+/** How near it comes to the bare limit: 1 is as fast. Of memory there is none. */
+export function shareOf(row: Row): number | undefined {
+  const { unit, ours, bare, p50, bareP50 } = row
+  if (isLatency(row)) return bareP50 === undefined ? undefined : bareP50 / (p50 as number)
+  if (bare === undefined || unit === 'MiB' || unit === '×') return undefined
+  return unit === '/s' ? ours / bare : bare / ours
+}
+
+/** The figures with their shares, for whoever compares runs. */
+export const report = (rows: readonly Row[], about: string, small: boolean, at: Date): Report => ({
+  at: at.toISOString(),
+  about,
+  small,
+  rows: rows.map((row) => {
+    const share = shareOf(row)
+    return { ...row, ...(share === undefined ? {} : { share }) }
+  }),
+})
 
 /** Three figures are as much as a bench is worth. */
 function figure(value: number | undefined): string {

@@ -3,9 +3,10 @@
  * with every partner well, then with five that refuse connections, then with five that take two seconds to answer. What counts is
  * how long the other 95 wait.
  *
- *   --cases N   people handed in, four messages each (2,500)
+ *   --cases N   people handed in, four messages each (2,500; in the short form 50)
+ *   --short     for every change: the slow ones never answer, and the others must have everything meanwhile; no time is judged
  *
- * Ends with 1 when the p99 of the others more than doubles.
+ * Ends with 1 when the p99 of the others more than doubles, or when they do not get everything.
  */
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -19,11 +20,13 @@ import { createMoments, sleep } from './moments.ts'
 import { caseSystems, directoryOf, idOf, newPerson, partnerNames } from './people.ts'
 import { createServerIn } from './server.ts'
 
-const { values } = parseArgs({ options: { cases: { type: 'string' } } })
-const cases = Number(values.cases ?? 2_500)
+const { values } = parseArgs({ options: { cases: { type: 'string' }, short: { type: 'boolean', default: false } } })
+const { short } = values
+const cases = Number(values.cases ?? (short ? 50 : 2_500))
 const perKind = 25
-const slowMs = 2_000
-const longestMs = 180_000
+const slowMs = short ? 60_000 : 2_000
+/** In the short form less than an attempt may take: whoever waited for a sick partner would wait for longer than this. */
+const longestMs = short ? 25_000 : 180_000
 type Trouble = 'none' | 'dead' | 'slow'
 
 /** Five of the hundred, of all kinds. */
@@ -121,12 +124,13 @@ try {
     const waits = await measure(seeded, trouble)
     p99.set(trouble, at(waits, 0.99))
     const ratio = at(waits, 0.99) / (p99.get('none') as number)
-    missed ||= ratio > 2
+    missed ||= !short && ratio > 2
     const columns = [String(waits.length).padStart(22), at(waits, 0.5).toFixed(0).padStart(10), at(waits, 0.99).toFixed(0).padStart(10)]
     process.stdout.write(`${(trouble === 'none' ? 'well' : trouble).padEnd(16)}${columns.join('')}${ratio.toFixed(2).padStart(12)}\n`)
   }
 } finally {
   rmSync(seeded, { recursive: true, force: true })
 }
+process.stdout.write('the other 95 got everything they were owed, whatever the five were\n')
 if (missed) process.stdout.write('the aim is missed: the p99 of the others at most doubles\n')
 process.exit(missed ? 1 : 0)

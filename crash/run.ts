@@ -2,7 +2,7 @@
  * `npm run crash`: hundreds of SIGKILLs under load, then an account of every acknowledged request and every partner.
  *
  *   --kills N      how often it is killed (200)
- *   --short        six times, once at each kind of moment: the form for every change
+ *   --short        eight times, once at each kind of moment: the form for every change
  *   --seed TEXT    the schedule and the partners' moods of an earlier run
  *   --senders N    how many case systems at once (24, in the short form 12)
  *
@@ -26,7 +26,7 @@ import { createServerIn } from './server.ts'
 const { values } = parseArgs({
   options: { kills: { type: 'string' }, short: { type: 'boolean' }, seed: { type: 'string' }, senders: { type: 'string' } },
 })
-const kills = Number(values.kills ?? (values.short ? 6 : 200))
+const kills = Number(values.kills ?? (values.short ? Object.keys(times).length : 200))
 const seed = values.seed ?? crypto.randomUUID().slice(0, 8)
 if (!Number.isInteger(kills) || kills < 1) throw new Error('--kills is a whole number.')
 /** However slow the machine, a run ends: this many seconds of killing, whatever is left undone. */
@@ -52,7 +52,7 @@ try {
   const load = startLoad(client, partners, chances, Number(values.senders ?? (values.short ? 12 : 24)))
   const schedule = chances.part('kills')
   for (let n = 1; n <= kills && performance.now() - began < longestMs; n++) {
-    // The first six are one of each.
+    // First one of each.
     const time = (Object.keys(times) as Time[])[n - 1] ?? schedule.oneOf(Object.keys(times) as Time[])
     await strike(server, moments, schedule, time, () => client.tally.acknowledged)
     struck.set(time, (struck.get(time) ?? 0) + 1)
@@ -68,7 +68,7 @@ try {
   const slowest = Math.round(Math.max(...server.startMs))
   const middle = Math.round([...server.startMs].sort((a, b) => a - b)[Math.floor(server.startMs.length / 2)] ?? 0)
   const table = [
-    ['kills', `${killed + (struck.get('starting') ?? 0)}`],
+    ['kills', `${killed + (struck.get('starting') ?? 0) + 2 * (struck.get('recovering') ?? 0)}`],
     ...[...struck].map(([time, count]) => [`  ${times[time]}`, String(count)]),
     ['starts', `${server.starts}, ready after ${middle} ms (median), ${slowest} ms (slowest)`],
     ['tries without an answer', String(client.tally.unanswered)],

@@ -54,6 +54,10 @@ export async function createServerIn(dataDir: string, directory: (jwks: unknown)
     url,
     port,
     dataDir,
+    /** The database's files, for whoever watches them. */
+    files: { wal: join(dataDir, 'exchange.db-wal'), shm: join(dataDir, 'exchange.db-shm') },
+    /** Variables of its environment from the next start or command on, in place of what it has anyway. */
+    besides: {} as Record<string, string>,
     starts: 0,
     /** Milliseconds each start took that was waited for. */
     startMs: [] as number[],
@@ -68,7 +72,7 @@ export async function createServerIn(dataDir: string, directory: (jwks: unknown)
       const one = spawn(process.execPath, [join(root, 'src/node.ts')], {
         cwd: root,
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...env, ...(clock ? { CLOCK: `manual:${clock.toISOString()}` } : {}) },
+        env: { ...env, ...server.besides, ...(clock ? { CLOCK: `manual:${clock.toISOString()}` } : {}) },
       })
       const hear = (bytes: Buffer) => {
         said = (said + bytes).slice(-200_000)
@@ -111,7 +115,7 @@ export async function createServerIn(dataDir: string, directory: (jwks: unknown)
     async reconnect(...args: string[]): Promise<string> {
       const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'src/cli.ts'), ...args], {
         cwd: root,
-        env,
+        env: { ...env, ...server.besides },
         maxBuffer: 2 ** 28,
       })
       return stdout

@@ -6,6 +6,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync, sta
 import { KeyUnknown } from '../store/keyring.ts'
 import { tryKeys } from '../store/keys.ts'
 import { migrate } from '../store/migrate.ts'
+import { perhapsSent } from '../store/owed.ts'
 import { aloneWith, type SqliteDatabase } from '../store/sqlite.ts'
 import { contentsOf, contentsWords, putInPlace } from './copy.ts'
 import { d1In, databaseIn, folderOf, masterKeysOf } from './store.ts'
@@ -56,12 +57,13 @@ export const restore: Verb = {
   },
 }
 
-/** Every key, and the migrations since: both on the copy, before it counts. */
+/** Every key, the migrations since, and what may have been sent since: all on the copy, before it counts. */
 async function opens(copy: SqliteDatabase, masterKeys: readonly Uint8Array[]): Promise<void> {
   await tryKeys(copy, masterKeys).catch((error: unknown) => {
     throw error instanceof KeyUnknown ? new Fault('MASTER_KEY is not the one this backup was sealed with. Nothing was changed.') : error
   })
   await migrate(copy)
+  await copy.atomically([perhapsSent])
 }
 
 function swap(place: string, aside: string, staged: string): void {

@@ -80,6 +80,11 @@ export async function claim(database: Database, partner: string, now: string, le
 export const releaseLeases = (now: string): Statement =>
   statement(`update owed set lease_until = ? where state = 'sending' and lease_until > ?`, now, now)
 
+/**
+ * Of a backup: what it holds as waiting may have been sent since, and only a partner that drops repeats may be sent it unasked.
+ */
+export const perhapsSent = statement(`update owed set unanswered = 1, attempts = max(attempts, 1) where state in ('due', 'sending')`)
+
 /** How an attempt ended. `at` and `dueAt` are instants. */
 export type Settlement = { id: string; patient: string; attempt: number; at: string; note?: string } & (
   | { outcome: 'accepted'; receipt: string }

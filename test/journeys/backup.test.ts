@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openSqlite } from '../../src/store/sqlite.ts'
-import { caseBundle, wordsIn } from '../fixtures/case-bundle.ts'
+import { caseBundle, partners, wordsIn } from '../fixtures/case-bundle.ts'
 import { type Gateway, masterKey, openGateway } from '../fixtures/gateway.ts'
 
 const entry = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
@@ -88,6 +88,37 @@ test('a copy taken while people are handed in holds everything that was acknowle
     other.partner('recovery').answers = 200
     await other.turn('PT8H')
     expect(new Set(other.partner('recovery').received.map(({ key }) => key)).size).toBe(owed)
+  } finally {
+    await other.close()
+  }
+})
+
+test('what was delivered after the backup is repeated under its old key with the same bytes, and never to a partner that can not tell a repeat', async () => {
+  await gateway.apply((file) => {
+    for (const partner of file.partners) if (partner.id === partners.probation) partner.deduplicates = false
+  })
+  for (const name of ['recovery', 'probation'] as const) gateway.partner(name).answers = 'unreachable'
+  await gateway.handIn(caseBundle({ plan: ['recovery', 'probation'] }))
+  expect(await reconnect(['backup', copyIn()])).toMatchObject({ exit: 0 })
+  for (const name of ['recovery', 'probation'] as const) gateway.partner(name).answers = 200
+  await gateway.turn('PT8H')
+  expect(await gateway.owed('due')).toEqual([])
+
+  expect(await reconnect(['restore', copyIn()], { DATA_DIR: elsewhere })).toMatchObject({ exit: 0 })
+  const other = await openGateway({
+    database: openSqlite(join(elsewhere, 'exchange.db')),
+    directory: (file) => {
+      for (const partner of file.partners) if (partner.id === partners.probation) partner.deduplicates = false
+    },
+  })
+  try {
+    await other.turn('PT8H')
+    const [first] = gateway.partner('recovery').received
+    expect(other.partner('recovery').received.map(({ key, text }) => [key, text])).toEqual([[first?.key, first?.text]])
+    expect(other.partner('probation').received).toEqual([])
+    const [waiting] = await other.owed('parked')
+    expect([waiting?.id, waiting?.partner]).toEqual([gateway.partner('probation').received[0]?.key, partners.probation])
+    expect((await other.work()).map(({ about }) => about)).toContain(`parked:${waiting?.id}`)
   } finally {
     await other.close()
   }
