@@ -219,7 +219,7 @@ describe('a permit counts only when everything about it certainly fits', () => {
       { action: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/consentaction', code: 'correct' }] }] },
       false,
     ],
-    ['codes we do not evaluate', { code: [{ text: 'x' }] }, false],
+    ['only what has a code that is no code', { code: [{ text: 'x' }] }, false],
     ['a modifier', { modifierExtension: [{ url: 'x' }] }, false],
     ['a period that is over', { period: { end: '2026-03-01' } }, false],
   ])('%s', (_, rest, permitted) => {
@@ -254,7 +254,11 @@ describe('a permit counts only when everything about it certainly fits', () => {
     const related = consent([permit('gp', { data: [{ meaning: 'related', reference: { reference: 'Condition/1' } }] })])
     expect([may(types, 'gp', source('medication', { ref: 'Flag/1' })), may(types, 'gp', source('medication'))]).toEqual([true, false])
     expect([may(one, 'gp', source('medication')), may(one, 'gp', source('medication', { ref: 'Condition/2' }))]).toEqual([true, false])
-    expect(may(related, 'gp', source('medication'))).toBe(false)
+    // what it refers to is related as well: which that is, the record would have to be walked for
+    expect([may(related, 'gp', source('medication')), may(related, 'gp', source('medication', { ref: 'Condition/2' }))]).toEqual([
+      true,
+      false,
+    ])
   })
 })
 
@@ -262,7 +266,7 @@ describe('a deny always wins', () => {
   const but = (rest: Partial<ConsentProvision>) => consent([permit('gp'), deny('gp', rest)])
   test.each([
     ['by label', { securityLabel: [act('MH')] }, ['mental-health'], ['medication', 'identity']],
-    ['by level', { securityLabel: [conf('R')] }, ['mental-health', 'offence'], ['medication', 'identity']],
+    ['by level, which can mean lower as well as higher: of everything', { securityLabel: [conf('R')] }, allCategories, []],
     ['by type', { class: [{ system: 'http://hl7.org/fhir/resource-types', code: 'Condition' }] }, ['medication'], []],
     ['by resource', { data: [{ meaning: 'instance', reference: { reference: 'Condition/1' } }] }, ['medication'], []],
     ['of the named worker', { securityLabel: [own('worker')] }, ['worker'], ['identity']],
@@ -284,7 +288,7 @@ describe('a deny always wins', () => {
     ],
     ['of everything', {}, allCategories, []],
     ['with a label we do not know: of everything', { securityLabel: [act('SPI')] }, allCategories, []],
-    ['with codes we do not evaluate: of everything', { code: [{ text: 'x' }] }, allCategories, []],
+    ['with a code that is no code: of everything', { code: [{ text: 'x' }] }, allCategories, []],
     [
       'with data we can not follow: of everything',
       { data: [{ meaning: 'related', reference: { reference: 'CarePlan/1' } }] },

@@ -1,0 +1,93 @@
+/**
+ * What a sensitivity label in a consent covers. A permit covers what is certainly within its words; a deny holds back whatever may be.
+ *
+ * So the two directions differ. Who agrees to OPIOIDUD has not agreed to all of substance misuse, only to what is labelled so. Who
+ * says no to it may have meant a fact that says no more than "substance misuse": the whole family is held back.
+ *
+ * @see domain/consent.md B3 (the codes and what we keep under each), HL7 v3-ActCode (which is narrower than which)
+ */
+import type { Coding } from '@medplum/fhirtypes'
+import { actCode, ours } from '../fhir/systems.ts'
+import { allCategories, type Category, categories, categoryOfLabel } from './categories.ts'
+
+/** A set of categories as bits, so that asking about one costs nothing. */
+export type CategorySet = number
+export const bit = (category: Category): CategorySet => bits[category] as number
+const bits = Object.fromEntries(allCategories.map((category, index) => [category, 1 << index])) as Record<string, number>
+export const bitsOf = (some: readonly Category[]): CategorySet => {
+  let all = 0
+  for (const one of some) all |= bit(one)
+  return all
+}
+
+/** HL7 codes inside another. Of BH only what nobody doubts; therapy notes are never told because mental health is. */
+const narrower: Readonly<Record<string, readonly string[]>> = {
+  ETH: ['SUD', 'ETHUD', 'OPIOIDUD'],
+  SUD: ['ETHUD', 'OPIOIDUD'],
+  MH: ['PSY'],
+}
+/** HL7 codes that are as wide as our category: what is of the category and says no more is within them. */
+const whole: Readonly<Record<string, Category>> = {
+  ETH: 'substance-misuse',
+  MH: 'mental-health',
+  PSYTHPN: 'therapy-notes',
+  LOCIS: 'address',
+  LIVARG: 'accommodation',
+}
+/** "Behavioural" can be any of these. */
+const behavioural: readonly Category[] = ['mental-health', 'therapy-notes', 'substance-misuse', 'neurodiversity']
+const unspecified = 'BH'
+
+/** What the labels of a permit certainly cover: categories as such, and the finer labels a source may carry. */
+export type Covered = { categories: CategorySet; labels: ReadonlySet<string> }
+
+export function coveredBy(labels: readonly Coding[]): Covered {
+  const found = new Set<string>()
+  for (const { system, code = '' } of labels) {
+    const category = categoryOfLabel({ ...(system ? { system } : {}), code })
+    if (!category) continue
+    if (system === ours('category')) {
+      for (const one of [category, ...categories[category].hl7]) if (one !== unspecified) found.add(one)
+    } else {
+      for (const one of [code, ...(narrower[code] ?? [])]) found.add(one)
+      if (Object.hasOwn(whole, code)) found.add(whole[code] as Category)
+    }
+  }
+  for (const category of allCategories) {
+    const { hl7 } = categories[category]
+    if (hl7.length && hl7.every((code) => found.has(code))) found.add(category)
+  }
+  if (behavioural.every((category) => category === 'therapy-notes' || found.has(category))) found.add(unspecified)
+  return { categories: bitsOf(allCategories.filter((category) => found.has(category))), labels: found }
+}
+
+/** Is a category of a source covered? By its finer labels where it has any of that category, else by the category as such. */
+export function covers({ categories: all, labels }: Covered, category: Category, finer: readonly string[] | undefined): boolean {
+  let said = false
+  for (const label of finer ?? []) {
+    if (familyOf(label) !== category) continue
+    if (!labels.has(label)) return false
+    said = true
+  }
+  return said || (all & bit(category)) !== 0
+}
+
+const families = new Map<string, Category>(
+  allCategories.flatMap((category) => [
+    [category, category],
+    ...categories[category].hl7.map((code): [string, Category] => [code, category]),
+  ]),
+)
+const familyOf = (label: string): Category | undefined => families.get(label)
+
+/** The categories a label of a deny may mean: its whole family, and what lies inside it. Undefined: nobody knows. */
+export function mayMean(label: Coding): CategorySet | undefined {
+  const category = categoryOfLabel({ ...(label.system ? { system: label.system } : {}), ...(label.code ? { code: label.code } : {}) })
+  if (!category) return undefined
+  if (label.system === actCode && label.code === unspecified) return bitsOf(behavioural)
+  return category === 'mental-health' ? bitsOf(['mental-health', 'therapy-notes']) : bit(category)
+}
+
+/** The categories a source may be about. What is labelled as behavioural and no more can be any of those. */
+export const maybeAbout = (all: readonly Category[], finer: readonly string[] | undefined): CategorySet =>
+  finer?.includes(unspecified) ? bitsOf(all) | bitsOf(behavioural) : bitsOf(all)
