@@ -5,6 +5,7 @@
 import { Conflict, type Statement } from '../store/database.ts'
 import { type Actor, type Change, startChange } from './change.ts'
 import type { Exchange } from './exchange.ts'
+import { changed } from './fence.ts'
 import { plan } from './plan.ts'
 import { type Situation, situationOf } from './situation.ts'
 
@@ -46,6 +47,10 @@ export async function commit<Result>(
   const result = await change(under)
   for (const one of under) plan(one)
   await exchange.database.atomically([...under.flatMap((one) => one.statements()), ...alongside(result)])
+  changed(
+    exchange.database,
+    situations.map(({ patient }) => patient),
+  )
   const partners = under.flatMap((one) => one.owedTo())
   if (partners.length) exchange.wake([...new Set(partners)])
   return result

@@ -8,7 +8,7 @@
  */
 import type { Task } from '@medplum/fhirtypes'
 import { v7 as newId } from 'uuid'
-import type { Delivery } from '../channel.ts'
+import type { Delivery, Fetch } from '../channel.ts'
 import { decide } from '../domain/consent.ts'
 import type { Partner } from '../domain/directory.ts'
 import type { Disclosure } from '../mapping.ts'
@@ -20,6 +20,7 @@ import { readResource, type Stored, updateResource } from '../store/resources.ts
 import { openWorkItem } from '../store/work-items.ts'
 import { lookAgain } from './amend.ts'
 import type { Exchange } from './exchange.ts'
+import { watch } from './fence.ts'
 import { groundsOf, noGrounds } from './grounds.ts'
 import { permittedStill } from './overriding.ts'
 import { serviceShelf } from './situation.ts'
@@ -136,8 +137,9 @@ async function outcomeOf(exchange: Exchange, message: Owed, partner: Partner | u
   if (message.unanswered && !partner.deduplicates && number > 1) {
     return parked(exchange, message, 'an attempt had no answer, and this partner can not tell a repeat from a second message', true)
   }
-  const refused = await noLongerPermitted(exchange, message, partner)
-  if (refused) {
+  const delivery = await sendIfPermitted(exchange, message, partner)
+  if ('refused' in delivery) {
+    const { refused } = delivery
     return {
       outcome: 'void',
       lookAgain: true,
@@ -145,7 +147,6 @@ async function outcomeOf(exchange: Exchange, message: Owed, partner: Partner | u
       statements: settle({ id, patient: message.patient, attempt: number, at, outcome: 'void', note: refused }),
     }
   }
-  const delivery = await send(exchange, message, partner)
   const after = exchange.now()
   const sent = auditSent(message, after.toISOString(), delivery)
   const lane =
@@ -215,6 +216,26 @@ export function backoffMs(attemptsMade: number, chance = Math.random()): number 
   return Math.round(base * (0.8 + 0.4 * chance))
 }
 
+/** Nothing leaves on a decision that was overtaken: when something about the person was committed meanwhile, it is decided again. */
+async function sendIfPermitted(exchange: Exchange, message: Owed, partner: Partner): Promise<Delivery | { refused: string }> {
+  for (;;) {
+    const watching = watch(exchange.database, [message.patient])
+    let overtaken = false
+    const fetch: Fetch = (...request) => {
+      overtaken = watching.stale()
+      return overtaken ? Promise.reject(new Error('decided anew')) : exchange.fetch(...request)
+    }
+    try {
+      const refused = await noLongerPermitted(exchange, message, partner)
+      if (refused) return { refused }
+      const delivery = await send(exchange, message, partner, fetch)
+      if (!overtaken) return delivery
+    } finally {
+      watching.end()
+    }
+  }
+}
+
 /** Asked again, on consent and overrides as they are at this moment: may everything in these frozen bytes still be told? */
 async function noLongerPermitted(exchange: Exchange, message: Owed, partner: Partner): Promise<string | undefined> {
   const told = JSON.parse(message.basis) as Disclosure[]
@@ -231,7 +252,7 @@ async function noLongerPermitted(exchange: Exchange, message: Owed, partner: Par
   return undefined
 }
 
-async function send(exchange: Exchange, message: Owed, partner: Partner): Promise<Delivery> {
+async function send(exchange: Exchange, message: Owed, partner: Partner, fetch: Fetch): Promise<Delivery> {
   const channel = exchange.channels.get(partner.channel.name)
   const service = exchange.directory().services.get(message.service)
   if (!channel || !service || message.body === undefined) return { outcome: 'rejected', issues: ['no way to reach this partner is set up'] }
@@ -248,7 +269,7 @@ async function send(exchange: Exchange, message: Owed, partner: Partner): Promis
         from: { name: service.name, ...(service.ods ? { ods: service.ods } : {}) },
         to: { id: partner.id, name: partner.name, ...(partner.ods ? { ods: partner.ods } : {}) },
       },
-      { settings: settings.data, fetch: exchange.fetch, signal: AbortSignal.timeout(attemptMs) },
+      { settings: settings.data, fetch, signal: AbortSignal.timeout(attemptMs) },
     )
   } catch {
     // A channel that throws has a fault of its own: nobody knows how far it came.

@@ -5,7 +5,7 @@
  */
 import type { HealthcareService, Organization, Resource } from '@medplum/fhirtypes'
 import { v7 as newId } from 'uuid'
-import { allowed, type Request } from '../access/caller.ts'
+import { allowed, type Caller, type Request } from '../access/caller.ts'
 import { decide } from '../domain/consent.ts'
 import { organizationOf } from '../fhir/organization.ts'
 import { refuse } from '../fhir/outcome.ts'
@@ -20,6 +20,7 @@ import { searchShelf } from '../store/search.ts'
 import { amend, lookAgain } from './amend.ts'
 import { moveHandover } from './answer.ts'
 import type { Answer, Exchange } from './exchange.ts'
+import { watch } from './fence.ts'
 import { groundsOf, noGrounds } from './grounds.ts'
 import { permittedStill } from './overriding.ts'
 import { stateOf } from './task.ts'
@@ -33,9 +34,12 @@ export async function readOne(exchange: Exchange, request: Request, type: string
   const stored = await readResource(exchange.database, request.caller.shelf, type, id)
   if (!stored) throw nothing()
   if (!stored.body) throw refuse(410, 'deleted', 'This resource was deleted.')
-  if (!(await stillAllowed(exchange, request, [stored])).length) throw nothing()
-  await auditRead(exchange, request, 'read', [stored])
-  return answerWith(stored)
+  return viewing(exchange, request, [stored], async (seen, lasting) => {
+    if (!seen.length) throw nothing()
+    await auditRead(exchange, request, 'read', [stored])
+    if (!(await lasting()).length) throw nothing()
+    return answerWith(stored)
+  })
 }
 
 export async function readOneVersion(exchange: Exchange, request: Request, type: string, id: string, version: string): Promise<Answer> {
@@ -45,36 +49,45 @@ export async function readOneVersion(exchange: Exchange, request: Request, type:
     : undefined
   if (!stored) throw nothing()
   if (!stored.body) throw refuse(410, 'deleted', 'This version says that the resource was deleted.')
-  if (!(await stillAllowed(exchange, request, [stored])).length) throw nothing()
-  await auditRead(exchange, request, 'vread', [stored])
-  return answerWith(stored)
+  return viewing(exchange, request, [stored], async (seen, lasting) => {
+    if (!seen.length) throw nothing()
+    await auditRead(exchange, request, 'vread', [stored])
+    if (!(await lasting()).length) throw nothing()
+    return answerWith(stored)
+  })
 }
 
 export async function readHistory(exchange: Exchange, request: Request, type: string, id: string): Promise<Answer> {
   check(request, type, 'r')
-  const versions = await stillAllowed(exchange, request, await historyOf(exchange.database, request.caller.shelf, type, id))
-  if (!versions.length) throw nothing()
-  await auditRead(exchange, request, 'history', versions.slice(0, 1))
-  return {
-    status: 200,
-    body: {
-      resourceType: 'Bundle',
-      type: 'history',
-      total: versions.length,
-      link: [{ relation: 'self', url: `${exchange.publicUrl}/fhir/${type}/${id}/_history` }],
-      entry: versions.map((stored, index) => ({
-        fullUrl: `${exchange.publicUrl}/fhir/${type}/${id}`,
-        ...(stored.body ? { resource: stored.body } : {}),
-        request: stored.body
-          ? index === versions.length - 1
-            ? { method: 'POST', url: type }
-            : { method: 'PUT', url: `${type}/${id}` }
-          : { method: 'DELETE', url: `${type}/${id}` },
-        response: { status: stored.body ? '200' : '204', etag: `W/"${stored.version}"`, lastModified: stored.lastUpdated },
-      })),
-    },
-  }
+  const all = await historyOf(exchange.database, request.caller.shelf, type, id)
+  return viewing(exchange, request, all, async (seen, lasting) => {
+    if (!seen.length) throw nothing()
+    await auditRead(exchange, request, 'history', seen.slice(0, 1))
+    const versions = await lasting()
+    if (!versions.length) throw nothing()
+    return historyAnswer(exchange, type, id, versions)
+  })
 }
+
+const historyAnswer = (exchange: Exchange, type: string, id: string, versions: readonly Stored[]): Answer => ({
+  status: 200,
+  body: {
+    resourceType: 'Bundle',
+    type: 'history',
+    total: versions.length,
+    link: [{ relation: 'self', url: `${exchange.publicUrl}/fhir/${type}/${id}/_history` }],
+    entry: versions.map((stored, index) => ({
+      fullUrl: `${exchange.publicUrl}/fhir/${type}/${id}`,
+      ...(stored.body ? { resource: stored.body } : {}),
+      request: stored.body
+        ? index === versions.length - 1
+          ? { method: 'POST', url: type }
+          : { method: 'PUT', url: `${type}/${id}` }
+        : { method: 'DELETE', url: `${type}/${id}` },
+      response: { status: stored.body ? '200' : '204', etag: `W/"${stored.version}"`, lastModified: stored.lastUpdated },
+    })),
+  },
+})
 
 export async function searchFor(exchange: Exchange, request: Request, type: string, params: URLSearchParams): Promise<Answer> {
   check(request, type, 's')
@@ -85,24 +98,31 @@ export async function searchFor(exchange: Exchange, request: Request, type: stri
   })
   const known = type === 'Organization' || type === 'HealthcareService' ? searchDirectory(exchange, request, type, query) : []
   const found = await searchShelf(exchange.database, request.caller.shelf, query)
-  const matches = await stillAllowed(exchange, request, found.matches)
-  const included = (await stillAllowed(exchange, request, found.included)).filter((one) => allowed(request.caller, one.type, 'r'))
-  await auditRead(
-    exchange,
-    request,
-    'search',
-    [...matches, ...included],
-    query.asked.map(([name]) => name),
-  )
-  await received(exchange, request, matches)
-  const hidden = matches.length < found.matches.length
-  const bodies = (rows: readonly Stored[]) => rows.flatMap(({ body }) => body ?? [])
-  return bundle({
-    matches: [...known, ...bodies(matches)],
-    included: bodies(included),
-    ...(found.next ? { next: found.next } : {}),
-    // A total that counted what is hidden would tell that something is.
-    ...(found.total === undefined || hidden ? {} : { total: found.total + known.length }),
+  // Both at once: one decision for a person, however a row was found.
+  return viewing(exchange, request, [...found.matches, ...found.included], async (first, lasting) => {
+    const mayBeSeen = (rows: readonly Stored[]) => ({
+      matches: found.matches.filter((row) => rows.includes(row)),
+      included: found.included.filter((row) => rows.includes(row) && allowed(request.caller, row.type, 'r')),
+    })
+    const { matches, included } = mayBeSeen(first)
+    await auditRead(
+      exchange,
+      request,
+      'search',
+      [...matches, ...included],
+      query.asked.map(([name]) => name),
+    )
+    await received(exchange, request, matches)
+    const seen = mayBeSeen(await lasting())
+    const hidden = seen.matches.length < found.matches.length
+    const bodies = (rows: readonly Stored[]) => rows.flatMap(({ body }) => body ?? [])
+    return bundle({
+      matches: [...known, ...bodies(seen.matches)],
+      included: bodies(seen.included),
+      ...(found.next ? { next: found.next } : {}),
+      // A total that counted what is hidden would tell that something is.
+      ...(found.total === undefined || hidden ? {} : { total: found.total + known.length }),
+    })
   })
 }
 
@@ -117,15 +137,54 @@ const answerWith = ({ body, version, lastUpdated }: Stored): Answer => ({
 })
 
 /**
- * A partner's rows whose every disclosure is permitted now. What no longer is, is looked at again, so that the shelf follows.
+ * Looks at a partner's rows whose every disclosure is permitted now. What no longer is, is looked at again, so that the shelf follows.
  * A service reads its own record and a referrer its own referrals: nothing to decide.
+ *
+ * @param look is given the rows, and `lasting` to ask for them once more right before it answers: when somebody withdrew meanwhile,
+ *   they are decided again
  */
-async function stillAllowed(exchange: Exchange, { caller }: Request, rows: readonly Stored[]): Promise<Stored[]> {
-  if (caller.role !== 'partner' || !rows.length) return [...rows]
+async function viewing<T>(
+  exchange: Exchange,
+  { caller }: Request,
+  rows: readonly Stored[],
+  look: (seen: Stored[], lasting: () => Promise<Stored[]>) => Promise<T>,
+): Promise<T> {
+  if (caller.role !== 'partner' || !rows.length) return look([...rows], async () => [...rows])
+  const people = [...new Set(rows.flatMap(({ patient, basis }) => (patient && basis !== '[]' ? [patient] : [])))]
+  const decideAnew = async () => {
+    const watching = watch(exchange.database, people)
+    try {
+      return { watching, ...(await stillAllowed(exchange, caller, people, rows)) }
+    } catch (error) {
+      watching.end()
+      throw error
+    }
+  }
+  let decided = await decideAnew()
+  try {
+    for (const patient of decided.denied) await lookAgain(exchange, patient)
+    return await look(decided.seen, async () => {
+      while (decided.watching.stale()) {
+        decided.watching.end()
+        decided = await decideAnew()
+      }
+      return decided.seen
+    })
+  } finally {
+    decided.watching.end()
+  }
+}
+
+/** Which rows may be seen, and whose can not. */
+async function stillAllowed(
+  exchange: Exchange,
+  caller: Caller,
+  people: readonly string[],
+  rows: readonly Stored[],
+): Promise<{ seen: Stored[]; denied: Set<string> }> {
   const partner = exchange.directory().partners.get(caller.partner as string)
   const adapter = partner && exchange.adapters.get(partner.kind)
-  if (!partner || !adapter) return []
-  const people = [...new Set(rows.flatMap(({ patient, basis }) => (patient && basis !== '[]' ? [patient] : [])))]
+  if (!partner || !adapter) return { seen: [], denied: new Set() }
   const grounds = await groundsOf(exchange.database, people)
   const decisions = new Map(
     people.map((patient) => [
@@ -139,7 +198,7 @@ async function stillAllowed(exchange: Exchange, { caller }: Request, rows: reado
       }),
     ]),
   )
-  const stale = new Set<string>()
+  const denied = new Set<string>()
   const seen = rows.filter(({ patient, basis }) => {
     if (basis === '[]') return true
     const decision = patient === undefined ? undefined : decisions.get(patient)
@@ -147,11 +206,10 @@ async function stillAllowed(exchange: Exchange, { caller }: Request, rows: reado
       decision !== undefined &&
       basis !== undefined &&
       (JSON.parse(basis) as Disclosure[]).every((one) => permittedStill(decision, one).permitted)
-    if (!fine && patient) stale.add(patient)
+    if (!fine && patient) denied.add(patient)
     return fine
   })
-  for (const patient of stale) await lookAgain(exchange, patient)
-  return seen
+  return { seen, denied }
 }
 
 /** One row for each person seen, in the commit that makes the reading known; the answer waits for it. */
