@@ -4,6 +4,7 @@
 import { fileURLToPath } from 'node:url'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
+import { releasedVersions, statementsOf } from './test/fixtures/released.ts'
 
 const onWorkers = ['test/contracts/d1.test.ts', 'test/journeys/worker.test.ts']
 
@@ -24,6 +25,7 @@ export default defineConfig({
             wrangler: { configPath: './wrangler.toml' },
             miniflare: {
               bindings: {
+                RELEASED: Object.fromEntries(releasedVersions.map((version) => [version, statementsOf(version)])),
                 MIGRATIONS: await readD1Migrations(fileURLToPath(new URL('./migrations', import.meta.url))),
                 HOST: '127.0.0.1',
                 PUBLIC_URL: 'http://127.0.0.1:8080',

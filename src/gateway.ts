@@ -29,6 +29,7 @@ import { KeyUnknown } from './store/keyring.ts'
 import { lookThrough } from './store/look.ts'
 import { migrate, NewerDatabase } from './store/migrate.ts'
 import { releaseLeases } from './store/owed.ts'
+import { renewTerms } from './store/renew-terms.ts'
 import { openStore } from './store/sealed.ts'
 import { openSqlite, type SqliteDatabase } from './store/sqlite.ts'
 import { Trouble } from './store/trouble.ts'
@@ -68,6 +69,11 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
   const store = await openFile(join(config.dataDir, 'exchange.db'), config.masterKeys)
   if ('faults' in store) return store
   const { database, migrated } = store
+  for (let more = true; more; ) {
+    const slice = await renewTerms(database)
+    if (slice.renewed > 0) log('info', 'index.renewed', { resources: slice.renewed })
+    more = slice.more
+  }
   if (config.directory !== undefined) {
     const { directory: earlier } = await loadDirectory(database)
     const read = readDirectory(readText(config.directory), { ...known, known: earlier })

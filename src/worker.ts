@@ -23,8 +23,10 @@ import { fhirJson } from './http/errors.ts'
 import { metricsOf } from './http/gauges.ts'
 import { createLog, traceOf } from './log.ts'
 import { type D1Binding, openD1 } from './store/d1.ts'
+import type { Database } from './store/database.ts'
 import { directoryState, loadDirectory } from './store/directory.ts'
 import { KeyUnknown } from './store/keyring.ts'
+import { renewTerms } from './store/renew-terms.ts'
 import { openStore } from './store/sealed.ts'
 
 /** After its answer an event has 30 s. It takes on messages for 8 of them, and an attempt may last 20. */
@@ -206,7 +208,10 @@ async function open(config: Config, env: Env): Promise<Gateway> {
         if (partners.length > 0) after.waitUntil(work(takingMs, ({ deliverer }) => deliverer.wake(partners)))
       }
     },
-    tick: () => work(cronTakingMs, (own) => own.tick()),
+    async tick() {
+      await renewSome(database)
+      await work(cronTakingMs, (own) => own.tick())
+    },
     async stop() {
       stopping = true
       const end = Date.now() + stopMs
@@ -224,6 +229,11 @@ async function drain({ body, bodyUsed }: Request): Promise<void> {
     length += part.length
     if (length > mostDrained) return
   }
+}
+
+/** As much of an index that an upgrade made out of date as one turn of the cron may write (D1: 1,000 statements). */
+async function renewSome(database: Database): Promise<void> {
+  for (let n = 0, more = true; more && n < 5; n++) ({ more } = await renewTerms(database, 50))
 }
 
 /** Asked again and again, because what another event promised can not be waited for here. */

@@ -10,6 +10,12 @@ import type { Resource } from '@medplum/fhirtypes'
 import type { Condition, DateRange, DateTest, ValueTest } from './search.ts'
 import { fold, type IndexRow, indexRows, kindOfRow, parameterOf } from './search-parameters.ts'
 
+/**
+ * Raise it whenever `termsOf` gives anything else for the same resource: a database that was indexed by other rules is indexed anew,
+ * or what was kept before would not be found (store/renew-terms.ts).
+ */
+export const termsVersion = 2
+
 /** Starts of a string that have a term, the longest first. */
 const starts = [20, 16, 12, 8, 7, 6, 5, 4, 3, 2, 1]
 

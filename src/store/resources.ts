@@ -221,8 +221,8 @@ export const termsWhere = (which: string): string => `with recursive t(terms, ro
 
 const oneResource = termsWhere('shelf = ? and type = ? and id = ?')
 
-const writeTerms = ({ shelf, type, id }: Place): Statement =>
+export const writeTerms = ({ shelf, type, id }: Place): Statement =>
   statement(`insert into search (term, resource) ${oneResource}`, shelf, type, id)
 
-const dropTerms = ({ shelf, type, id }: Place): Statement =>
+export const dropTerms = ({ shelf, type, id }: Place): Statement =>
   statement(`delete from search where (term, resource) in (${oneResource})`, shelf, type, id)

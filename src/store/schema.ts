@@ -78,6 +78,8 @@ export const person = sqliteTable('person', {
   revision: integer().notNull(),
   /** Why this person may not be erased for now, as a code. */
   legalHold: text('legal_hold'),
+  /** A person who looked at it decided that the record is kept at least until this date. */
+  keepUntil: text('keep_until'),
   erasedAt: text('erased_at'),
 })
 
@@ -106,6 +108,8 @@ export const owed = sqliteTable(
     leaseUntil: text('lease_until'),
     firstTriedAt: text('first_tried_at'),
     settledAt: text('settled_at'),
+    /** The message itself was taken out, long after it had arrived: what it disclosed is still in `body`, before the line break. */
+    emptiedAt: text('emptied_at'),
     receipt: blob({ mode: 'buffer' }),
     /** Why it is where it is, in words. */
     note: blob({ mode: 'buffer' }),
@@ -300,6 +304,9 @@ export const directory = sqliteTable(
   },
   (t) => [primaryKey({ columns: [t.kind, t.id] })],
 )
+
+/** What a database knows of itself: 'terms', which rules its index was made by (renew-terms.ts). */
+export const mark = sqliteTable('mark', { name: text().primaryKey(), value: text().notNull() })
 
 /** As many guarded statements of one unit as D1 can tell apart by name. */
 export const guardSteps = 12

@@ -1,7 +1,17 @@
-import { applyD1Migrations, env } from 'cloudflare:test'
+import { applyD1Migrations, env, reset } from 'cloudflare:test'
+import { describe, expect, test } from 'vitest'
+import { parseSearch } from '../../src/fhir/search.ts'
+import { sealAudit } from '../../src/store/audit-seal.ts'
+import { verifyAudit } from '../../src/store/audit-verify.ts'
 import { openD1 } from '../../src/store/d1.ts'
 import { statement } from '../../src/store/database.ts'
+import { owedIn } from '../../src/store/owed.ts'
+import type { Person } from '../../src/store/people.ts'
+import { renewTerms } from '../../src/store/renew-terms.ts'
+import { readResource } from '../../src/store/resources.ts'
 import { openStore } from '../../src/store/sealed.ts'
+import { searchShelf } from '../../src/store/search.ts'
+import { words } from '../fixtures/case-bundle.ts'
 import { auditSealContract } from './audit-seal-contract.ts'
 import { searchContract } from './search-contract.ts'
 import { storeContract } from './store-contract.ts'
@@ -21,3 +31,24 @@ async function open() {
 storeContract('D1', open)
 searchContract('D1', open)
 auditSealContract('D1', open)
+
+describe.each(['0000', '0001'] as const)('D1: a database with migration %s as its last', (version) => {
+  test('is migrated, read, found by today’s rules and verified', async () => {
+    await reset()
+    const driver = openD1(env.DB)
+    for (let n = 0; n < env.RELEASED[version].length; n += 50)
+      await driver.atomically(env.RELEASED[version].slice(n, n + 50).map((one) => statement(one)))
+    await applyD1Migrations(env.DB, env.MIGRATIONS)
+    const database = await openStore(driver, [new Uint8Array(32).fill(9)])
+    while ((await renewTerms(database, 50)).more);
+    const [person] = await database.query<Person>(statement('select id, service, revision from person where erased_at is null'))
+    const { id, service } = person as Person
+    const shelf = `service:${service}`
+    expect((await readResource(database, shelf, 'Patient', id))?.body).toMatchObject({ name: [{ family: words.identity }] })
+    const query = parseSearch('Patient', new URLSearchParams({ family: words.identity.slice(0, 8) }))
+    expect((await searchShelf(database, shelf, query)).matches.map((one) => one.id)).toEqual([id])
+    expect((await owedIn(database, 'delivered')).map(({ body }) => body !== undefined)).toContain(true)
+    await sealAudit(database, new Date())
+    expect(await verifyAudit(database)).toMatchObject({ found: 0, unsealed: 0 })
+  })
+})
