@@ -93,7 +93,7 @@ describe('directory apply', () => {
   test('applies a file, says what changed, and the same file changes nothing', async () => {
     const path = file('directory.json', directoryFile())
     const first = await reconnect(['directory', 'apply', path, '--json'])
-    expect([first.exit, JSON.parse(first.out)]).toEqual([0, { added: 14, changed: 0, retired: 0, removed: 0 }])
+    expect([first.exit, JSON.parse(first.out)]).toEqual([0, { added: 15, changed: 0, retired: 0, removed: 0 }])
     expect(await reconnect(['directory', 'apply', path])).toMatchObject({ exit: 0, out: 'Nothing changed.\n' })
   })
 
