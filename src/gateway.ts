@@ -15,7 +15,7 @@ import { type ManualClock, manualClock, realClock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Log } from './exchange/exchange.ts'
 import { type Open, openExchange } from './exchange/open.ts'
-import { directoryTypes, keptTypes } from './fhir/kept-types.ts'
+import { keptTypes, readOnlyTypes } from './fhir/kept-types.ts'
 import { searchParameters } from './fhir/search-parameters.ts'
 import { createApp } from './http/app.ts'
 import type { Door } from './http/context.ts'
@@ -112,7 +112,7 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
       masterKey: config.masterKey,
       rateLimit: config.rateLimit,
       types: keptTypes,
-      readOnly: directoryTypes,
+      readOnly: readOnlyTypes,
       searchParameters,
       peer: peerOf(config.trustedProxies),
       stopping: () => stopping !== undefined,

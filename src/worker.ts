@@ -14,7 +14,7 @@ import { type Config, isLoopback, readConfig } from './config.ts'
 import type { Exchange } from './exchange/exchange.ts'
 import { type Open, openExchange } from './exchange/open.ts'
 import { stepsOf } from './exchange/steps.ts'
-import { directoryTypes, keptTypes } from './fhir/kept-types.ts'
+import { keptTypes, readOnlyTypes } from './fhir/kept-types.ts'
 import { outcome } from './fhir/outcome.ts'
 import { searchParameters } from './fhir/search-parameters.ts'
 import { createApp } from './http/app.ts'
@@ -146,7 +146,7 @@ async function open(config: Config, env: Env): Promise<Gateway> {
       masterKey: config.masterKey,
       rateLimit: config.rateLimit,
       types: keptTypes,
-      readOnly: directoryTypes,
+      readOnly: readOnlyTypes,
       searchParameters,
       peer: peerOf(config.host),
       metrics: metricsOf(exchange),

@@ -30,6 +30,8 @@ export type Request = {
   /** The caller chose the request id: the same id again asks for the same answer. */
   requestIdGiven: boolean
   correlationId: string
+  /** Where it came from, as far as it is known. */
+  address?: string
   /** `Prefer: handling=lenient`: unknown search parameters are ignored instead of refused. */
   lenient: boolean
 }

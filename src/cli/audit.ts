@@ -1,8 +1,14 @@
 /**
- * `audit verify`: whether the audit is as it was written, beside a running gateway; and the root to keep outside.
+ * `audit verify`: whether the audit is as it was written, beside a running gateway; and the root to keep outside. `audit export`:
+ * all of it as FHIR, for whoever keeps watch elsewhere.
  */
+import { v7 as newId } from 'uuid'
+import { allAuditEvents } from '../exchange/auditing.ts'
+import { instantsOf } from '../fhir/search-parameters.ts'
+import { recordAudit } from '../store/audit.ts'
 import { type Finding, type Verdict, verifyAudit } from '../store/audit-verify.ts'
-import { withDatabase } from './store.ts'
+import { loadDirectory } from '../store/directory.ts'
+import { publicUrlOf, withDatabase } from './store.ts'
 import { Fault, type Verb } from './terminal.ts'
 
 export const verify: Verb = {
@@ -22,6 +28,29 @@ export const verify: Verb = {
     )
     const sound = verdict.found === 0
     return { json: { sound, ...verdict }, text: sound && root ? rootLine(verdict) : inWords(verdict), exit: sound ? 0 : 1 }
+  },
+}
+
+export const exportAudit: Verb = {
+  name: 'audit export',
+  usage: 'audit export [--since INSTANT] [--patient PATIENT-ID]',
+  does: 'writes the audit as FHIR AuditEvents, one a line (NDJSON), the oldest first; that it did is in the audit too',
+  takes: [0, 0],
+  options: { since: { type: 'string' }, patient: { type: 'string' } },
+  run: async ({ values: { since, patient } }, terminal) => {
+    const from = since === undefined ? undefined : instantsOf(String(since))?.from
+    if (since !== undefined && from === undefined)
+      throw new Fault('--since is a date or an instant: 2026-03-02 or 2026-03-02T09:00:00Z.', 2)
+    const person = patient === undefined ? {} : { patient: String(patient).replace(/^Patient\//, '') }
+    return withDatabase(terminal, async (database) => {
+      const { directory } = await loadDirectory(database)
+      const at = terminal.now().toISOString()
+      await database.atomically([recordAudit([{ id: newId(), at, action: 'export', who: 'command line', ...person, entity: 'audit' }])])
+      const around = { publicUrl: publicUrlOf(terminal), directory, adapters: terminal.adapters }
+      for await (const event of allAuditEvents(database, around, { ...person, ...(from ? { since: from } : {}) }))
+        terminal.write(`${JSON.stringify(event)}\n`)
+      return { json: undefined, text: '' }
+    })
   },
 }
 

@@ -4,7 +4,7 @@
 import { parseArgs } from 'node:util'
 import { NewerDatabase } from '../store/migrate.ts'
 import { Trouble } from '../store/trouble.ts'
-import { verify } from './audit.ts'
+import { exportAudit, verify } from './audit.ts'
 import { backUp } from './backup.ts'
 import { checkCase } from './case.ts'
 import { applyFile } from './directory.ts'
@@ -30,6 +30,7 @@ export const verbs: readonly Verb[] = [
   listWork,
   whoWasTold,
   verify,
+  exportAudit,
   rotate,
   backUp,
   restore,
@@ -72,7 +73,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   }
   try {
     const { exit = 0, json, text } = await verb.run({ values, positionals }, terminal)
-    terminal.write(values.json ? `${JSON.stringify(json, null, 2)}\n` : text)
+    terminal.write(values.json && json !== undefined ? `${JSON.stringify(json, null, 2)}\n` : text)
     return exit
   } catch (error) {
     if (error instanceof Trouble || error instanceof NewerDatabase) {

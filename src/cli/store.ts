@@ -59,6 +59,10 @@ export async function withDriver<Result>(
 
 export const noDatabaseIn = (folder: string): string => `There is no database in ${folder}: set DATA_DIR to the folder the gateway uses.`
 
+/** Where this gateway says it is reached. */
+export const publicUrlOf = ({ env }: Terminal): string =>
+  env.PUBLIC_URL?.trim().replace(/\/+$/, '') || `http://127.0.0.1:${env.PORT || 8080}`
+
 /** @throws Fault when there is none in this environment */
 export function masterKeysOf({ env, readText }: Terminal): Uint8Array[] {
   const read = readMasterKeys(env, readText)

@@ -17,7 +17,7 @@ export type Terminal = {
 }
 
 export type Given = { values: Record<string, string | boolean | undefined>; positionals: string[] }
-/** The same answer for a program and for a person. */
+/** The same answer for a program and for a person; `json` undefined where they are one. */
 export type Said = { json: unknown; text: string; exit?: 0 | 1 }
 
 export type Verb = {

@@ -37,6 +37,9 @@ export type Decision = {
   overridden?: (source: Source) => string | undefined
 }
 
+/** 'Consent/12/_history/3': what an audit row names as its basis. */
+export const consentRef = ({ id, version }: NonNullable<Decision['consent']>): string => `Consent/${id}/_history/${version}`
+
 type Asked = {
   consents: readonly Consent[]
   recipient: Recipient

@@ -12,7 +12,7 @@ import { ours } from '../fhir/systems.ts'
 import { validate } from '../fhir/validate.ts'
 import { readResource, type Stored } from '../store/resources.ts'
 import { amend } from './amend.ts'
-import type { Change } from './change.ts'
+import { actorOf, type Change } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { fingerprintOf, once } from './once.ts'
 import type { Interaction } from './receive.ts'
@@ -34,7 +34,7 @@ export async function answerTask(exchange: Exchange, request: Request, interacti
     const after = await amend(
       exchange,
       present.patient,
-      { who: caller.client, requestId: request.requestId },
+      actorOf(request),
       (change) => {
         const now = onShelf(change, caller, interaction.id as string)
         if (interaction.ifMatch !== undefined && Number(interaction.ifMatch) !== now.version)

@@ -4,8 +4,10 @@
  * Steps of the journey say what should be so (`put`, `owe`, `wait`, `ask`, ...); saying what is already so writes nothing.
  * `statements` turns the difference into one unit, guarded by the revision the situation was read at.
  */
-import type { Resource } from '@medplum/fhirtypes'
+import type { Resource, Task } from '@medplum/fhirtypes'
 import { v7 as newId } from 'uuid'
+import type { Request } from '../access/caller.ts'
+import type { HandoverState } from '../domain/handover.ts'
 import { withMeta } from '../fhir/messages.ts'
 import { type AuditRow, recordAudit } from '../store/audit.ts'
 import { mustChange, type Statement } from '../store/database.ts'
@@ -15,9 +17,15 @@ import { createResource, type Stored, takeOffShelf, updateResource } from '../st
 import { clearTimer, setTimer } from '../store/timers.ts'
 import { openWorkItem, resolveWorkItemAbout } from '../store/work-items.ts'
 import { type Situation, serviceShelf } from './situation.ts'
+import { isHandover, ownerOf, stateOf } from './task.ts'
 
-/** Who does it, under which request. */
-export type Actor = { who: string; requestId?: string }
+/** Who does it, under which request, and from where. */
+export type Actor = { who: string; requestId?: string; address?: string }
+export const actorOf = ({ caller, requestId, address }: Request): Actor => ({
+  who: caller.client,
+  requestId,
+  ...(address ? { address } : {}),
+})
 export type Message = Pick<NewOwed, 'id' | 'partner' | 'task' | 'reason' | 'correlation' | 'body' | 'basis'>
 export type Question = { about: string; reason: string; words: string; task?: string }
 
@@ -38,7 +46,7 @@ export type Change = {
   void(owed: Owed, note: string): void
   wait(about: string, dueAt: string): void
   ask(question: Question): void
-  audit(row: Omit<AuditRow, 'id' | 'at' | 'who' | 'service' | 'patient' | 'requestId'>): void
+  audit(row: Omit<AuditRow, 'id' | 'at' | 'who' | 'service' | 'patient' | 'requestId' | 'address'>): void
   /** Partners that will be owed something new. */
   owedTo(): string[]
   /** Timers and work items that were not said again go: the plan says all that is waited for each time. */
@@ -52,6 +60,7 @@ export function startChange(situation: Situation, actor: Actor): Change {
   const before = new Map<string, Stored | undefined>()
   const after = new Map<string, Stored | 'gone'>()
   const extra: Statement[] = []
+  const told: AuditRow[] = []
   const waits = new Map<string, string>()
   const questions = new Map<string, Question>()
   const partners = new Set<string>()
@@ -124,19 +133,17 @@ export function startChange(situation: Situation, actor: Actor): Change {
       questions.set(question.about, question)
     },
     audit(row) {
-      extra.push(
-        recordAudit([
-          {
-            id: newId(),
-            at,
-            who: actor.who,
-            service: situation.service.id,
-            patient: situation.patient,
-            ...(actor.requestId ? { requestId: actor.requestId } : {}),
-            ...row,
-          },
-        ]),
-      )
+      const { who, requestId, address } = actor
+      told.push({
+        id: newId(),
+        at,
+        who,
+        service: situation.service.id,
+        patient: situation.patient,
+        ...(requestId ? { requestId } : {}),
+        ...(address ? { address } : {}),
+        ...row,
+      })
     },
     owedTo: () => [...partners],
     settleWaiting() {
@@ -153,6 +160,8 @@ export function startChange(situation: Situation, actor: Actor): Change {
         else if (now.body) unit.push(...createResource(now))
       }
       unit.push(...extra)
+      for (const move of movesIn(before, after, told)) change.audit(move)
+      if (told.length) unit.push(recordAudit(told))
       if (settled) {
         for (const row of situation.timers)
           if (waits.get(row.about) !== row.dueAt && !waits.has(row.about)) unit.push(clearTimer(patient, row.about))
@@ -173,6 +182,24 @@ export function startChange(situation: Situation, actor: Actor): Change {
     },
   }
   return change
+}
+
+/** Every handover that stands elsewhere than before, unless the answer that moved it there is told already. */
+function movesIn(
+  before: ReadonlyMap<string, Stored | undefined>,
+  after: ReadonlyMap<string, Stored | 'gone'>,
+  told: readonly AuditRow[],
+): Parameters<Change['audit']>[0][] {
+  return [...after].flatMap(([key, now]) => {
+    if (now === 'gone' || now.type !== 'Task' || !now.shelf.startsWith('service:') || !now.body) return []
+    const [task, was] = [now.body as Task, before.get(key)?.body as Task | undefined]
+    const entity = `Task/${task.id}/_history/${now.version}`
+    const answer = told.find((row) => row.action === 'answer' && row.entity === `Task/${task.id}`)
+    const from = answer ? (JSON.parse(answer.detail as string) as { to: HandoverState }).to : was && stateOf(was)
+    const to = stateOf(task)
+    if (!isHandover(task) || JSON.stringify(from) === JSON.stringify(to)) return []
+    return [{ action: 'move', entity, recipient: ownerOf(task), detail: JSON.stringify({ ...(from ? { from } : {}), to }) }]
+  })
 }
 
 /** Work items the plan opens and resolves by itself; a parked message is the deliverer's to ask about and a person's to resolve. */

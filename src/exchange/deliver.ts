@@ -22,7 +22,7 @@ import { lookAgain } from './amend.ts'
 import type { Exchange } from './exchange.ts'
 import { watch } from './fence.ts'
 import { groundsOf, noGrounds } from './grounds.ts'
-import { permittedStill } from './overriding.ts'
+import { basisOf, permittedStill } from './overriding.ts'
 import { serviceShelf } from './situation.ts'
 import { inState, stateOf } from './task.ts'
 
@@ -137,18 +137,21 @@ async function outcomeOf(exchange: Exchange, message: Owed, partner: Partner | u
   if (message.unanswered && !partner.deduplicates && number > 1) {
     return parked(exchange, message, 'an attempt had no answer, and this partner can not tell a repeat from a second message', true)
   }
-  const delivery = await sendIfPermitted(exchange, message, partner)
-  if ('refused' in delivery) {
-    const { refused } = delivery
+  const { refused, delivery, ...decided } = await sendIfPermitted(exchange, message, partner)
+  if (!delivery) {
+    const withheld = { ...auditRow(message, at, { message: id, because: refused, when: 'sent' }, decided), action: 'withhold' }
     return {
       outcome: 'void',
       lookAgain: true,
       note: refused,
-      statements: settle({ id, patient: message.patient, attempt: number, at, outcome: 'void', note: refused }),
+      statements: [
+        ...settle({ id, patient: message.patient, attempt: number, at, outcome: 'void', note: refused }),
+        recordAudit([withheld]),
+      ],
     }
   }
   const after = exchange.now()
-  const sent = auditSent(message, after.toISOString(), delivery)
+  const sent = auditSent(message, partner, after.toISOString(), delivery, decided)
   const lane =
     delivery.outcome === 'unavailable'
       ? laneFailed(partner.id, await laneOf(exchange.database, partner.id), after)
@@ -195,20 +198,39 @@ async function outcomeOf(exchange: Exchange, message: Owed, partner: Partner | u
 }
 
 /** Whatever it answered, a partner that was sent something may have read it. */
-const auditSent = (message: Owed, at: string, { outcome }: Delivery): Statement =>
-  recordAudit([
+function auditSent(message: Owed, partner: Partner, at: string, { outcome }: Delivery, decided: Decided): Statement {
+  const address = whereTo(partner)
+  return recordAudit([
     {
-      id: newId(),
-      at,
+      ...auditRow(message, at, { message: message.id, attempt: message.attempts, reason: message.reason, outcome }, decided),
       action: outcome === 'accepted' ? 'deliver' : 'attempt',
-      who: 'exchange',
-      service: message.service,
-      patient: message.patient,
-      entity: `Task/${message.task}`,
-      recipient: message.partner,
-      detail: JSON.stringify({ message: message.id, attempt: message.attempts, reason: message.reason, outcome }),
+      ...(address ? { address } : {}),
     },
   ])
+}
+
+/** @param decided what it was decided on again just now */
+const auditRow = (message: Owed, at: string, detail: object, { basis, detail: more }: Decided) => ({
+  id: newId(),
+  at,
+  who: 'exchange',
+  service: message.service,
+  patient: message.patient,
+  entity: `Task/${message.task}`,
+  recipient: message.partner,
+  ...(basis ? { basis } : {}),
+  detail: JSON.stringify({ ...detail, ...more }),
+})
+
+/** A partner's address as an audit may hold it: nothing that opens a door. */
+function whereTo({ channel }: Partner): string | undefined {
+  const { url, to } = channel as { url?: unknown; to?: unknown }
+  if (typeof url === 'string' && URL.canParse(url)) {
+    const { origin, pathname } = new URL(url)
+    return `${origin}${pathname}`
+  }
+  return typeof to === 'string' ? to : undefined
+}
 
 /** Half a minute, doubled at each attempt up to four hours, and up to a fifth more or less so that messages do not march in step. */
 export function backoffMs(attemptsMade: number, chance = Math.random()): number {
@@ -216,8 +238,14 @@ export function backoffMs(attemptsMade: number, chance = Math.random()): number 
   return Math.round(base * (0.8 + 0.4 * chance))
 }
 
+type Decided = ReturnType<typeof basisOf>
+
 /** Nothing leaves on a decision that was overtaken: when something about the person was committed meanwhile, it is decided again. */
-async function sendIfPermitted(exchange: Exchange, message: Owed, partner: Partner): Promise<Delivery | { refused: string }> {
+async function sendIfPermitted(
+  exchange: Exchange,
+  message: Owed,
+  partner: Partner,
+): Promise<Decided & ({ delivery: Delivery; refused?: never } | { delivery?: never; refused: string })> {
   for (;;) {
     const watching = watch(exchange.database, [message.patient])
     let overtaken = false
@@ -226,10 +254,10 @@ async function sendIfPermitted(exchange: Exchange, message: Owed, partner: Partn
       return overtaken ? Promise.reject(new Error('decided anew')) : exchange.fetch(...request)
     }
     try {
-      const refused = await noLongerPermitted(exchange, message, partner)
-      if (refused) return { refused }
+      const { refused, ...decided } = await decidedAgain(exchange, message, partner)
+      if (refused) return { ...decided, refused }
       const delivery = await send(exchange, message, partner, fetch)
-      if (!overtaken) return delivery
+      if (!overtaken) return { ...decided, delivery }
     } finally {
       watching.end()
     }
@@ -237,19 +265,17 @@ async function sendIfPermitted(exchange: Exchange, message: Owed, partner: Partn
 }
 
 /** Asked again, on consent and overrides as they are at this moment: may everything in these frozen bytes still be told? */
-async function noLongerPermitted(exchange: Exchange, message: Owed, partner: Partner): Promise<string | undefined> {
+async function decidedAgain(exchange: Exchange, message: Owed, partner: Partner): Promise<Decided & { refused?: string }> {
   const told = JSON.parse(message.basis) as Disclosure[]
-  if (!told.length) return undefined
+  if (!told.length) return {}
   const adapter = exchange.adapters.get(partner.kind)
-  if (!adapter) return 'no adapter knows this kind of partner any more'
+  if (!adapter) return { refused: 'no adapter knows this kind of partner any more' }
   const grounds = (await groundsOf(exchange.database, [message.patient])).get(message.patient)
   const recipient = { partner: partner.id, kind: partner.kind, ...(partner.ods ? { ods: partner.ods } : {}) }
   const decision = decide({ ...noGrounds, ...grounds, recipient, purposeOfUse: adapter.mapping.purposeOfUse, now: exchange.now() })
-  for (const disclosure of told) {
-    const verdict = permittedStill(decision, disclosure)
-    if (!verdict.permitted) return verdict.because
-  }
-  return undefined
+  const basis = basisOf(decision, told, grounds?.overrides ?? [])
+  const no = told.map((one) => permittedStill(decision, one)).find(({ permitted }) => !permitted)
+  return no ? { ...basis, refused: no.because } : basis
 }
 
 async function send(exchange: Exchange, message: Owed, partner: Partner, fetch: Fetch): Promise<Delivery> {

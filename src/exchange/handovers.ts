@@ -5,6 +5,7 @@ import type { Task } from '@medplum/fhirtypes'
 import { v7 as newId } from 'uuid'
 import { addWorkingDays, endOfDay, today } from '../domain/calendar.ts'
 import type { Case } from '../domain/case.ts'
+import { consentRef } from '../domain/consent.ts'
 import { isOpen } from '../domain/handover.ts'
 import { handoverRequest } from '../fhir/messages.ts'
 import type { Change } from './change.ts'
@@ -136,7 +137,7 @@ function settle(change: Change, considered: Considered, wanted: Wanted, task: Ta
 }
 
 /** Nothing may or can be said yet: the draft waits for a person, with the reason. */
-function block(change: Change, { filled, partner }: Considered, task: Task): void {
+function block(change: Change, { filled, partner, decision }: Considered, task: Task): void {
   if (filled.outcome === 'withheld') {
     if (stateOf(task).businessStatus !== 'consent-blocked') {
       moveTo(change, task, 'draft', 'consent-blocked')
@@ -144,7 +145,8 @@ function block(change: Change, { filled, partner }: Considered, task: Task): voi
         action: 'withhold',
         entity: refOf(task as { resourceType: 'Task' }),
         recipient: partner.id,
-        detail: JSON.stringify({ because: filled.because }),
+        ...(decision.consent ? { basis: consentRef(decision.consent) } : {}),
+        detail: JSON.stringify({ because: filled.because, when: 'planned' }),
       })
     }
     ask(change, task, 'consent-blocked', `${partner.name} is told nothing: ${filled.because}.`)

@@ -14,6 +14,7 @@ import { owedOfTask } from '../store/owed.ts'
 import { readResource } from '../store/resources.ts'
 import { amend } from './amend.ts'
 import { moveHandover, type Said } from './answer.ts'
+import { actorOf } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { fingerprintOf, once } from './once.ts'
 import { receiveReferral } from './refer.ts'
@@ -125,7 +126,7 @@ async function receiveAnswer(
   await amend(
     exchange,
     patient,
-    { who: caller.client, requestId: request.requestId },
+    actorOf(request),
     (change) => {
       const present = stateOf(change.situation.record.get(`Task/${id}`)?.body as Task)
       const said: Said = {

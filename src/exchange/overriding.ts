@@ -5,8 +5,8 @@
  * asked about again: an agreement never covers it, since the kind of partner may be one that is never told.
  */
 import type { Patient, Resource } from '@medplum/fhirtypes'
-import type { Decision } from '../domain/consent.ts'
-import { needsReview, reviewBy, span, standing } from '../domain/override.ts'
+import { consentRef, type Decision } from '../domain/consent.ts'
+import { legalBases, needsReview, type Override, reviewBy, span, standing } from '../domain/override.ts'
 import { type Disclosure, type Filled, fill, type Mapping, type Scope, type Verdict } from '../mapping.ts'
 import type { Change } from './change.ts'
 import { overrideMapping } from './override-mapping.ts'
@@ -68,6 +68,20 @@ export const permittedStill = (decision: Decision, one: Disclosure): Verdict =>
   one.override && !decision.overridden?.(one)
     ? { permitted: false, because: 'the override it was told under has ended' }
     : decision.permit(one)
+
+/** What an audit row says of a decision: the override something was told under, or else the consent it was decided on. */
+export function basisOf(
+  { consent }: Pick<Decision, 'consent'>,
+  told: readonly Disclosure[],
+  overrides: readonly Override[],
+): { basis?: string; detail?: { purposeOfUse: string; safeToShow: boolean } } {
+  const override = overrides.find(({ id }) => told.some((one) => one.override === id))
+  if (override) {
+    const { basis, safeToShow } = override
+    return { basis: `Override/${override.id}`, detail: { purposeOfUse: legalBases[basis].purpose, safeToShow } }
+  }
+  return consent ? { basis: consentRef(consent) } : {}
+}
 
 /** An override ends by the clock, and somebody is asked to look at it until they have. */
 export function waitForReviews(change: Change): void {

@@ -14,30 +14,32 @@ import { parseSearch, type SearchQuery } from '../fhir/search.ts'
 import { type Page, searchBundle } from '../fhir/search-bundle.ts'
 import { fits } from '../fhir/search-terms.ts'
 import type { Disclosure } from '../mapping.ts'
-import { recordAudit } from '../store/audit.ts'
+import { type AuditRow, recordAudit } from '../store/audit.ts'
 import { historyOf, readResource, readVersion, type Stored } from '../store/resources.ts'
 import { searchShelf } from '../store/search.ts'
 import { amend, lookAgain } from './amend.ts'
 import { moveHandover } from './answer.ts'
+import { readAudit, searchAudit } from './auditing.ts'
+import { actorOf } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { watch } from './fence.ts'
 import { groundsOf, noGrounds } from './grounds.ts'
-import { permittedStill } from './overriding.ts'
+import { basisOf, permittedStill } from './overriding.ts'
 import { stateOf } from './task.ts'
 
 const nothing = () => refuse(404, 'not-found', 'There is no such resource here.')
 
 export async function readOne(exchange: Exchange, request: Request, type: string, id: string): Promise<Answer> {
+  if (type === 'AuditEvent') return readAudit(exchange, request, id)
   check(request, type, 'r')
   const fromDirectory = inDirectory(exchange, type, id)
   if (fromDirectory) return { status: 200, body: fromDirectory }
   const stored = await readResource(exchange.database, request.caller.shelf, type, id)
   if (!stored) throw nothing()
   if (!stored.body) throw refuse(410, 'deleted', 'This resource was deleted.')
-  return viewing(exchange, request, [stored], async (seen, lasting) => {
-    if (!seen.length) throw nothing()
-    await auditRead(exchange, request, 'read', [stored])
-    if (!(await lasting()).length) throw nothing()
+  return viewing(exchange, request, [stored], async (decided, lasting) => {
+    await auditRead(exchange, request, 'read', decided)
+    if (!decided.seen.length || !(await lasting()).length) throw nothing()
     return answerWith(stored)
   })
 }
@@ -49,10 +51,9 @@ export async function readOneVersion(exchange: Exchange, request: Request, type:
     : undefined
   if (!stored) throw nothing()
   if (!stored.body) throw refuse(410, 'deleted', 'This version says that the resource was deleted.')
-  return viewing(exchange, request, [stored], async (seen, lasting) => {
-    if (!seen.length) throw nothing()
-    await auditRead(exchange, request, 'vread', [stored])
-    if (!(await lasting()).length) throw nothing()
+  return viewing(exchange, request, [stored], async (decided, lasting) => {
+    await auditRead(exchange, request, 'vread', decided)
+    if (!decided.seen.length || !(await lasting()).length) throw nothing()
     return answerWith(stored)
   })
 }
@@ -60,10 +61,9 @@ export async function readOneVersion(exchange: Exchange, request: Request, type:
 export async function readHistory(exchange: Exchange, request: Request, type: string, id: string): Promise<Answer> {
   check(request, type, 'r')
   const all = await historyOf(exchange.database, request.caller.shelf, type, id)
-  return viewing(exchange, request, all, async (seen, lasting) => {
-    if (!seen.length) throw nothing()
-    await auditRead(exchange, request, 'history', seen.slice(0, 1))
-    const versions = await lasting()
+  return viewing(exchange, request, all, async (decided, lasting) => {
+    await auditRead(exchange, request, 'history', { ...decided, seen: decided.seen.slice(0, 1) })
+    const versions = decided.seen.length ? await lasting() : []
     if (!versions.length) throw nothing()
     return historyAnswer(exchange, type, id, versions)
   })
@@ -90,6 +90,7 @@ const historyAnswer = (exchange: Exchange, type: string, id: string, versions: r
 })
 
 export async function searchFor(exchange: Exchange, request: Request, type: string, params: URLSearchParams): Promise<Answer> {
+  if (type === 'AuditEvent') return searchAudit(exchange, request, params)
   check(request, type, 's')
   const query = parseSearch(type, params, { lenient: request.lenient, bases: [`${exchange.publicUrl}/fhir`] })
   const bundle = (page: Page): Answer => ({
@@ -99,19 +100,14 @@ export async function searchFor(exchange: Exchange, request: Request, type: stri
   const known = type === 'Organization' || type === 'HealthcareService' ? searchDirectory(exchange, request, type, query) : []
   const found = await searchShelf(exchange.database, request.caller.shelf, query)
   // Both at once: one decision for a person, however a row was found.
-  return viewing(exchange, request, [...found.matches, ...found.included], async (first, lasting) => {
+  return viewing(exchange, request, [...found.matches, ...found.included], async (decided, lasting) => {
     const mayBeSeen = (rows: readonly Stored[]) => ({
       matches: found.matches.filter((row) => rows.includes(row)),
       included: found.included.filter((row) => rows.includes(row) && allowed(request.caller, row.type, 'r')),
     })
-    const { matches, included } = mayBeSeen(first)
-    await auditRead(
-      exchange,
-      request,
-      'search',
-      [...matches, ...included],
-      query.asked.map(([name]) => name),
-    )
+    const { matches, included } = mayBeSeen(decided.seen)
+    const asked = `${type}?${new URLSearchParams(query.asked)}`
+    await auditRead(exchange, request, 'search', { ...decided, seen: [...matches, ...included] }, asked)
     await received(exchange, request, matches)
     const seen = mayBeSeen(await lasting())
     const hidden = seen.matches.length < found.matches.length
@@ -136,6 +132,10 @@ const answerWith = ({ body, version, lastUpdated }: Stored): Answer => ({
   body: body as Resource,
 })
 
+/** What may be seen now; for each person what that was decided on; and whom nothing, or not all, is told of any more, and why. */
+type Decided = { seen: Stored[]; basis: ReadonlyMap<string, ReturnType<typeof basisOf>>; refused: ReadonlyMap<string, string> }
+const undecided = (rows: readonly Stored[]): Decided => ({ seen: [...rows], basis: new Map(), refused: new Map() })
+
 /**
  * Looks at a partner's rows whose every disclosure is permitted now. What no longer is, is looked at again, so that the shelf follows.
  * A service reads its own record and a referrer its own referrals: nothing to decide.
@@ -147,9 +147,9 @@ async function viewing<T>(
   exchange: Exchange,
   { caller }: Request,
   rows: readonly Stored[],
-  look: (seen: Stored[], lasting: () => Promise<Stored[]>) => Promise<T>,
+  look: (decided: Decided, lasting: () => Promise<Stored[]>) => Promise<T>,
 ): Promise<T> {
-  if (caller.role !== 'partner' || !rows.length) return look([...rows], async () => [...rows])
+  if (caller.role !== 'partner' || !rows.length) return look(undecided(rows), async () => [...rows])
   const people = [...new Set(rows.flatMap(({ patient, basis }) => (patient && basis !== '[]' ? [patient] : [])))]
   const decideAnew = async () => {
     const watching = watch(exchange.database, people)
@@ -162,8 +162,8 @@ async function viewing<T>(
   }
   let decided = await decideAnew()
   try {
-    for (const patient of decided.denied) await lookAgain(exchange, patient)
-    return await look(decided.seen, async () => {
+    for (const patient of decided.refused.keys()) await lookAgain(exchange, patient)
+    return await look(decided, async () => {
       while (decided.watching.stale()) {
         decided.watching.end()
         decided = await decideAnew()
@@ -175,16 +175,10 @@ async function viewing<T>(
   }
 }
 
-/** Which rows may be seen, and whose can not. */
-async function stillAllowed(
-  exchange: Exchange,
-  caller: Caller,
-  people: readonly string[],
-  rows: readonly Stored[],
-): Promise<{ seen: Stored[]; denied: Set<string> }> {
+async function stillAllowed(exchange: Exchange, caller: Caller, people: readonly string[], rows: readonly Stored[]): Promise<Decided> {
   const partner = exchange.directory().partners.get(caller.partner as string)
   const adapter = partner && exchange.adapters.get(partner.kind)
-  if (!partner || !adapter) return { seen: [], denied: new Set() }
+  if (!partner || !adapter) return undecided([])
   const grounds = await groundsOf(exchange.database, people)
   const decisions = new Map(
     people.map((patient) => [
@@ -198,59 +192,82 @@ async function stillAllowed(
       }),
     ]),
   )
-  const denied = new Set<string>()
-  const seen = rows.filter(({ patient, basis }) => {
-    if (basis === '[]') return true
-    const decision = patient === undefined ? undefined : decisions.get(patient)
-    const fine =
-      decision !== undefined &&
-      basis !== undefined &&
-      (JSON.parse(basis) as Disclosure[]).every((one) => permittedStill(decision, one).permitted)
-    if (!fine && patient) denied.add(patient)
-    return fine
+  const basis = new Map<string, ReturnType<typeof basisOf>>()
+  const refused = new Map<string, string>()
+  const under = new Map<string, Disclosure>()
+  const seen = rows.filter((row) => {
+    if (row.basis === '[]') return true
+    const decision = row.patient === undefined ? undefined : decisions.get(row.patient)
+    if (!decision || row.basis === undefined) return false
+    const told = JSON.parse(row.basis) as Disclosure[]
+    const no = told.map((one) => permittedStill(decision, one)).find(({ permitted }) => !permitted)
+    const override = told.find((one) => one.override)
+    if (no) refused.set(row.patient as string, no.because)
+    else if (override) under.set(row.patient as string, override)
+    return !no
   })
-  return { seen, denied }
+  for (const [patient, decision] of decisions) {
+    const override = under.get(patient)
+    basis.set(patient, basisOf(decision, override ? [override] : [], grounds.get(patient)?.overrides ?? []))
+  }
+  return { seen, basis, refused }
 }
 
-/** One row for each person seen, in the commit that makes the reading known; the answer waits for it. */
+/**
+ * One row for each person seen, and one for each whom something was kept back of, in the commit that makes the reading known; the
+ * answer waits for it.
+ *
+ * @param asked a search as it was understood
+ */
 async function auditRead(
   exchange: Exchange,
-  { caller, requestId }: Request,
+  request: Request,
   action: string,
-  rows: readonly Stored[],
-  parameters?: string[],
+  { seen, basis, refused }: Decided,
+  asked?: string,
 ): Promise<void> {
-  const at = exchange.now().toISOString()
-  const people = Map.groupBy(rows, ({ patient }) => patient)
+  const { caller } = request
   const common = {
-    at,
-    action,
-    who: caller.client,
-    requestId,
+    at: exchange.now().toISOString(),
+    ...actorOf(request),
     ...(caller.service ? { service: caller.service } : {}),
     ...(caller.partner ? { recipient: caller.partner } : {}),
   }
-  const detail = parameters ? { detail: JSON.stringify({ parameters }) } : {}
-  const entries = [...people].map(([patient, seen]) => ({
-    id: newId(),
-    ...common,
-    ...(patient ? { patient } : {}),
+  const about = (patient: string | undefined, said: object = asked === undefined ? {} : { asked }) => {
+    const { basis: on, detail: more } = (patient && basis.get(patient)) || {}
+    const detail = { ...said, ...more }
+    return {
+      id: newId(),
+      ...common,
+      ...(patient ? { patient } : {}),
+      ...(on ? { basis: on } : {}),
+      ...(Object.keys(detail).length ? { detail: JSON.stringify(detail) } : {}),
+    }
+  }
+  const entries: AuditRow[] = [...Map.groupBy(seen, ({ patient }) => patient)].map(([patient, rows]) => ({
+    ...about(patient),
+    action,
     entity:
-      seen.length === 1
-        ? `${seen[0]?.type}/${seen[0]?.id}/_history/${seen[0]?.version}`
-        : [...new Set(seen.map(({ type }) => type))].join(','),
-    ...detail,
+      rows.length === 1
+        ? `${rows[0]?.type}/${rows[0]?.id}/_history/${rows[0]?.version}`
+        : [...new Set(rows.map(({ type }) => type))].join(','),
   }))
-  await exchange.database.atomically([recordAudit(entries.length ? entries : [{ id: newId(), ...common, ...detail }])])
+  const withheld: AuditRow[] = [...refused].map(([patient, because]) => ({
+    ...about(patient, { because, when: 'read' }),
+    action: 'withhold',
+  }))
+  const rows = entries.length + withheld.length ? [...entries, ...withheld] : [{ ...about(undefined), action }]
+  await exchange.database.atomically([recordAudit(rows)])
 }
 
 /** A partner that only reads has nothing sent to it: its reading is the sign that it received the handover. */
-async function received(exchange: Exchange, { caller }: Request, rows: readonly Stored[]): Promise<void> {
+async function received(exchange: Exchange, request: Request, rows: readonly Stored[]): Promise<void> {
+  const { caller } = request
   const partner = caller.partner ? exchange.directory().partners.get(caller.partner) : undefined
   if (partner?.channel.name !== 'pull') return
   const people = new Set(rows.flatMap(({ type, patient }) => (type === 'CarePlan' && patient ? [patient] : [])))
   for (const patient of people) {
-    await amend(exchange, patient, { who: caller.client }, (change) => {
+    await amend(exchange, patient, actorOf(request), (change) => {
       for (const { shelf, body } of [...change.situation.told.values()]) {
         if (shelf !== caller.shelf || body?.resourceType !== 'Task' || stateOf(body).status !== 'requested') continue
         moveHandover(change, body.id as string, { status: 'received' }, { role: 'partner', client: caller.client })

@@ -7,6 +7,7 @@
 import type { Resource } from '@medplum/fhirtypes'
 import { v7 as newId } from 'uuid'
 import { allowed, type Request } from '../access/caller.ts'
+import { informantOf } from '../domain/informant.ts'
 import { type Issue, Refusal, refuse } from '../fhir/outcome.ts'
 import { patched } from '../fhir/patch.ts'
 import { parseSearch } from '../fhir/search.ts'
@@ -17,7 +18,7 @@ import { createResource, readResource, type Stored, updateResource } from '../st
 import { searchShelf } from '../store/search.ts'
 import { commit, isRace, lookAgain } from './amend.ts'
 import { answerTask } from './answer.ts'
-import type { Change } from './change.ts'
+import { actorOf, type Change } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { fingerprintOf, once } from './once.ts'
 import { wrongNhsNumbers } from './patient.ts'
@@ -78,7 +79,7 @@ export async function keep(
       const done = await commit(
         exchange,
         [...situations.values()],
-        { who: request.caller.client, requestId: request.requestId },
+        actorOf(request),
         (changes) => apply(exchange, changes, prepared),
         (all) => [...apart(exchange, request, prepared), ...lookSoon(service.id, people, exchange.now().toISOString()), ...alongside(all)],
       )
@@ -223,7 +224,12 @@ async function apply(exchange: Exchange, changes: readonly Change[], prepared: r
       done.push({ status: 204, interaction: one })
     } else {
       const stored = under.put(serviceShelf(under.situation.service.id), one.resource as Resource)
-      under.audit({ action: one.isNew ? 'create' : 'update', entity: `${one.ref}/_history/${stored.version}` })
+      const informant = informantOf(one.resource as Resource)
+      under.audit({
+        action: actionOf(one),
+        entity: `${one.ref}/_history/${stored.version}`,
+        ...(informant ? { detail: JSON.stringify({ informant }) } : {}),
+      })
       done.push({ status: one.isNew ? 201 : 200, stored, interaction: one })
     }
   }
@@ -238,6 +244,9 @@ async function apply(exchange: Exchange, changes: readonly Change[], prepared: r
   }
   return done
 }
+
+const actionOf = ({ isNew, method }: Prepared): string =>
+  isNew ? 'create' : method === 'DELETE' ? 'delete' : method === 'PATCH' ? 'patch' : 'update'
 
 /** A resource about nobody as it will be stored. */
 function alone(exchange: Exchange, { type, id, present, resource }: Prepared): Stored {
@@ -265,11 +274,10 @@ function apart(exchange: Exchange, request: Request, prepared: readonly Prepared
         {
           id: newId(),
           at: stored.lastUpdated,
-          action: one.isNew ? 'create' : one.method === 'DELETE' ? 'delete' : 'update',
-          who: request.caller.client,
+          action: actionOf(one),
+          ...actorOf(request),
           service: request.caller.service as string,
           entity,
-          requestId: request.requestId,
         },
       ])
       return [...(one.present ? updateResource(stored, one.present.version) : createResource(stored)), audit]

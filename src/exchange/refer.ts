@@ -8,12 +8,14 @@ import type { Bundle, Identifier, MessageHeader, Reference, Resource, ServiceReq
 import { v7 as newId } from 'uuid'
 import { allowed, type Request } from '../access/caller.ts'
 import type { Service } from '../domain/directory.ts'
+import { informantOf } from '../domain/informant.ts'
 import { notEnough } from '../domain/referral.ts'
 import { type Issue, Refusal, refuse } from '../fhir/outcome.ts'
 import { BASE, consentCategoriesBars, odsCode, ours, sourceOfServiceRequest, taskCode, ukCore } from '../fhir/systems.ts'
 import type { Statement } from '../store/database.ts'
 import { createResource, type Stored } from '../store/resources.ts'
 import { commit } from './amend.ts'
+import { actorOf } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { markUntraced } from './patient.ts'
 import { type Interaction, keep } from './receive.ts'
@@ -52,7 +54,7 @@ export async function receiveReferral(
   await commit(
     exchange,
     [situation],
-    { who: caller.client, requestId: request.requestId },
+    actorOf(request),
     ([change]) => {
       if (!change) return
       for (const told of resources) {
@@ -87,7 +89,12 @@ export async function receiveReferral(
           at,
         }),
       )
-      change.audit({ action: 'refer', entity: `ServiceRequest/${focus.id}` })
+      const informant = informantOf(request, caller.referrerType)
+      change.audit({
+        action: 'refer',
+        entity: `ServiceRequest/${focus.id}/_history/${request.meta?.versionId}`,
+        ...(informant ? { detail: JSON.stringify({ informant }) } : {}),
+      })
     },
     () => {
       task = situation.record.get(`Task/${taskId}`)?.body as Task

@@ -12,7 +12,7 @@ import { ours } from '../fhir/systems.ts'
 import type { Statement } from '../store/database.ts'
 import { readResource } from '../store/resources.ts'
 import { amend } from './amend.ts'
-import type { Change } from './change.ts'
+import { actorOf, type Change } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { replyTo } from './reply.ts'
 import { serviceShelf, tasksOf } from './situation.ts'
@@ -44,7 +44,7 @@ export async function revokeReferral(
   const answered = await amend(
     exchange,
     stored.patient,
-    { who: caller.client, requestId: request.requestId },
+    actorOf(request),
     (change) => {
       const taken = takeBack(change, id as string, said, caller.shelf)
       if (!taken) throw unknown()

@@ -5,12 +5,12 @@
  */
 import type { Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
 import { v7 as newId } from 'uuid'
-import { legalBases } from '../domain/override.ts'
 import { contentOf, message, revocation, shelfOf, written } from '../fhir/messages.ts'
 import type { Disclosure } from '../mapping.ts'
 import type { Stored } from '../store/resources.ts'
 import type { Change } from './change.ts'
 import type { Considered } from './consider.ts'
+import { basisOf as groundOf } from './overriding.ts'
 import { partnerShelf, refOf, serviceShelf } from './situation.ts'
 import { bare, handoverKey, isHandoverRequest, ownerOf, partnersView } from './task.ts'
 
@@ -79,22 +79,16 @@ export function tell(change: Change, considered: Considered, live: readonly Task
       body,
       basis: basis.all,
     })
-    const { consent } = decision
-    const overridden = filled.disclosures.flatMap(({ override }) => override ?? [])
-    const override = situation.overrides.find(({ id }) => overridden.includes(id))
+    const decided = groundOf(decision, filled.disclosures, situation.overrides)
     change.audit({
       action: 'owe',
       entity,
       recipient: partner.id,
-      basis: override
-        ? `Override/${override.id}`
-        : consent
-          ? `Consent/${consent.id}/_history/${consent.version}`
-          : adapter.mapping.legalBasis,
+      basis: decided.basis ?? adapter.mapping.legalBasis,
       detail: JSON.stringify({
         message: id,
         reason,
-        ...(override ? { purposeOfUse: legalBases[override.basis].purpose, safeToShow: override.safeToShow } : {}),
+        ...decided.detail,
         mapping: `${adapter.kind} v${adapter.mapping.version}`,
         told: filled.disclosures.map(({ ref, path }) => [ref, path]),
         withheld: filled.withheld.map(({ ref, path, because }) => [ref, path, because]),
@@ -142,6 +136,13 @@ export function tellToStop(change: Change, task: Task): void {
     correlation: correlationOf(change),
     body: notice,
     basis: '[]',
+  })
+  change.audit({
+    action: 'owe',
+    entity: `Task/${task.id}`,
+    recipient: partner.id,
+    basis: 'a notice to stop, without content',
+    detail: JSON.stringify({ message: id, reason: 'revoke', told: [], withheld: [] }),
   })
 }
 

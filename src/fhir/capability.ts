@@ -2,6 +2,7 @@
  * What this server can do, as a CapabilityStatement: generated from what it serves, so that it never claims more.
  */
 import type { CapabilityStatement, CapabilityStatementRestResource } from '@medplum/fhirtypes'
+import { renderedTypes } from './kept-types.ts'
 import { BASE } from './systems.ts'
 
 /** By type and name; the shape of `search-parameters.ts`. */
@@ -58,18 +59,20 @@ export const capability = (served: Served): CapabilityStatement => ({
 })
 
 const reading = ['read', 'vread', 'history-instance', 'search-type'] as const
+const readingRendered = ['read', 'search-type'] as const
 const writing = ['create', 'update', 'patch', 'delete'] as const
 
 function resource(type: string, served: Served): CapabilityStatementRestResource {
   const operation = served.operationsOf(type)
   const parameters = Object.entries(served.searchParameters[type] ?? {})
   const references = parameters.filter(([, { kind }]) => kind === 'reference').map(([name]) => `${type}:${name}`)
+  const rendered = renderedTypes.includes(type)
   const writable = !served.readOnly.includes(type)
   return {
     type: type as NonNullable<CapabilityStatementRestResource['type']>,
-    interaction: [...reading, ...(writable ? writing : [])].map((code) => ({ code })),
-    versioning: writable ? 'versioned-update' : 'versioned',
-    readHistory: true,
+    interaction: [...(rendered ? readingRendered : reading), ...(writable ? writing : [])].map((code) => ({ code })),
+    versioning: rendered ? 'no-version' : writable ? 'versioned-update' : 'versioned',
+    readHistory: !rendered,
     updateCreate: false,
     ...(writable
       ? {

@@ -16,6 +16,7 @@ export const authenticate = ({ tokens, clientLimit, peerLimit, settings }: Hall)
     }
     slowDown(clientLimit(caller.client))
     c.set('caller', caller)
+    c.set('address', settings.peer?.(c))
     await next()
   })
 

@@ -16,6 +16,7 @@ export type Variables = {
   requestIdGiven: boolean
   correlationId: string
   caller: Caller
+  address: string | undefined
 }
 /** Node's own server hands its socket along; elsewhere nothing is bound. */
 export type Door = { Variables: Variables; Bindings: object }
@@ -52,4 +53,5 @@ export const requestOf = (c: Asked, lenient: boolean): Request => ({
   requestIdGiven: c.get('requestIdGiven'),
   correlationId: c.get('correlationId'),
   lenient,
+  ...(c.get('address') === undefined ? {} : { address: c.get('address') as string }),
 })

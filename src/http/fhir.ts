@@ -8,6 +8,7 @@ import { createMiddleware } from 'hono/factory'
 import { type Letter, mustBeAllowed } from '../access/scopes.ts'
 import type { Write } from '../exchange/ask.ts'
 import type { Answer } from '../exchange/exchange.ts'
+import { serviceTypes } from '../fhir/kept-types.ts'
 import { refuse } from '../fhir/outcome.ts'
 import { bytesOf, type Entry, formOf, jsonOf, jsonTypes, mustBeBundle, mustBeResource, patchTypes } from './body.ts'
 import { type Asked, type Door, type Hall, requestOf } from './context.ts'
@@ -30,7 +31,8 @@ export function fhirRoutes(app: Hono<Door>, hall: Hall) {
   /** The resource type of the address, once this caller may do `letter` on it. */
   const typeFor = (c: Asked, letter: Letter): string => {
     const name = c.req.param('type') as string
-    if (!served.has(name)) throw refuse(404, 'not-supported', 'This resource type is not served here.')
+    if (!served.has(name) || (serviceTypes.includes(name) && c.get('caller').role !== 'service'))
+      throw refuse(404, 'not-supported', 'This resource type is not served here.')
     if ('cud'.includes(letter) && readOnly.has(name)) throw methodNotAllowed(['GET'])
     mustBeAllowed(c.get('caller'), name, letter)
     return name

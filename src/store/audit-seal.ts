@@ -47,6 +47,8 @@ export const rowColumns = [
   'basis',
   'detail',
 ] as const
+/** Came later: part of what is hashed where it is there, so that seals from before it still hold. */
+const laterColumns = ['address'] as const
 export const sealColumns = `batch, first_seq as firstSeq, last_seq as lastSeq, count, root, leaves, previous, sealed_at as sealedAt,
   public_key as publicKey, signature`
 /** What the first seal names as the one before. */
@@ -90,7 +92,12 @@ const latestSeal = async (database: Database): Promise<SignedSeal | undefined> =
 /** Rows after `after` up to `upTo`, in order. */
 export const rowsBetween = (database: Database, after: number, upTo: number, limit: number): Promise<StoredRow[]> =>
   database.query<StoredRow>(
-    statement(`select seq, ${rowColumns.join(', ')} from audit where seq > ? and seq <= ? order by seq limit ?`, after, upTo, limit),
+    statement(
+      `select seq, ${[...rowColumns, ...laterColumns].join(', ')} from audit where seq > ? and seq <= ? order by seq limit ?`,
+      after,
+      upTo,
+      limit,
+    ),
   )
 
 async function sealOver(database: Database, rows: readonly StoredRow[], before: Seal | undefined, now: Date): Promise<SignedSeal> {
@@ -118,7 +125,12 @@ const inserted = ({ batch, firstSeq, lastSeq, count, root, leaves, previous, sea
   )
 
 /** Where a row stands is not in it but in the tree, so that a row that was moved is known for what it is. */
-export const leafOf = (row: StoredRow): Buffer => sha256(Buffer.of(0), ...rowColumns.map((column) => coded(row[column])))
+export const leafOf = (row: StoredRow): Buffer =>
+  sha256(
+    Buffer.of(0),
+    ...rowColumns.map((column) => coded(row[column])),
+    ...laterColumns.flatMap((column) => (row[column] == null ? [] : [coded(row[column])])),
+  )
 
 /** Of all that a seal says; what its signature signs, the next one names and somebody outside keeps. */
 export const hashOf = (seal: Seal): Buffer =>

@@ -16,23 +16,25 @@ export type AuditRow = {
   recipient?: string
   requestId?: string
   basis?: string
-  /** JSON, codes and references only. */
+  /** JSON: codes and references; of a search also what was asked. */
   detail?: string
+  /** Where the other end was: the address a client called from, or a message was sent to. */
+  address?: string
 }
 
-const insert = 'insert into audit (id, at, action, who, service, patient, entity, recipient, request_id, basis, detail)'
+const insert = 'insert into audit (id, at, action, who, service, patient, entity, recipient, request_id, basis, detail, address)'
 
 /** One statement for as many rows as there are. A single row, which every read writes, is spared the way through JSON. */
 export function recordAudit(rows: readonly AuditRow[]): Statement {
   const [row] = rows
   if (row && rows.length === 1) {
-    const { id, at, action, who, service, patient, entity, recipient, requestId, basis } = row
-    const rest = [service, patient, entity, recipient, requestId, basis, hidden(row)].map((value) => value ?? null)
-    return statement(`${insert} values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, id, at, action, who, ...rest)
+    const { id, at, action, who, service, patient, entity, recipient, requestId, basis, address } = row
+    const rest = [service, patient, entity, recipient, requestId, basis, hidden(row), address].map((value) => value ?? null)
+    return statement(`${insert} values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, id, at, action, who, ...rest)
   }
   return statement(
     `${insert} select value ->> 'id', value ->> 'at', value ->> 'action', value ->> 'who', value ->> 'service', value ->> 'patient',
-            value ->> 'entity', value ->> 'recipient', value ->> 'requestId', value ->> 'basis', unhex(value ->> 'detail')
+            value ->> 'entity', value ->> 'recipient', value ->> 'requestId', value ->> 'basis', unhex(value ->> 'detail'), value ->> 'address'
      from json_each(?)`,
     { rows: rows.map((one) => ({ ...one, detail: hidden(one) })) },
   )
@@ -55,12 +57,48 @@ export const auditOf = (database: Database, patient: string, limit = 200, before
     ),
   )
 
-/** Of everyone, the oldest first, after this row: what an export walks along. */
-export const auditAfter = (database: Database, after: { at: string; id: string }, limit = 1000): Promise<AuditRow[]> =>
-  read(database, statement(`select ${columns} from audit where (at, id) > (?, ?) order by at, id limit ?`, after.at, after.id, limit))
+/** What is looked for in the audit; `from` and `upto` are instants, both meant. */
+export type AuditQuery = {
+  /** Rows of this service and about its people; absent: all there are. */
+  service?: string
+  /** About these people. */
+  patients?: readonly string[]
+  from?: string
+  upto?: string
+  /** The newest first. */
+  down: boolean
+  /** The last row of the page before. */
+  after?: { at: string; id: string }
+  limit: number
+}
 
+/** A page of the audit in the order of time. */
+export function auditPage(database: Database, query: AuditQuery): Promise<AuditRow[]> {
+  const { service, patients, from = '', upto = '9999', down, after = down ? end : beginning, limit } = query
+  const order = down ? 'desc' : 'asc'
+  const own = '(service = ? or (service is null and patient in (select id from person where service = ?)))'
+  return read(
+    database,
+    statement(
+      `select ${columns} from audit where at >= ? and at <= ? and (at, id) ${down ? '<' : '>'} (?, ?)
+         ${patients ? 'and patient in (select value from json_each(?))' : ''} ${service === undefined ? '' : `and ${own}`}
+       order by at ${order}, id ${order} limit ?`,
+      ...[from, upto, after.at, after.id],
+      ...(patients ? [JSON.stringify(patients)] : []),
+      ...(service === undefined ? [] : [service, service]),
+      limit,
+    ),
+  )
+}
+
+export async function auditRow(database: Database, id: string): Promise<AuditRow | undefined> {
+  const [found] = await read(database, statement(`select ${columns} from audit where id = ?`, id))
+  return found
+}
+
+const beginning = { at: '', id: '' }
 const end = { at: '9999', id: '' }
-const columns = 'id, at, action, who, service, patient, entity, recipient, request_id as requestId, basis, detail'
+const columns = 'id, at, action, who, service, patient, entity, recipient, request_id as requestId, basis, detail, address'
 
 type Row = { [K in keyof AuditRow]-?: string | null } & { id: string; detail: Uint8Array | null }
 

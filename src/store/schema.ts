@@ -236,8 +236,10 @@ export const audit = sqliteTable(
     requestId: text('request_id'),
     /** Consent and version, or the legal basis. */
     basis: text(),
-    /** JSON, codes and references only. */
+    /** JSON: codes and references; of a search also what was asked. */
     detail: blob({ mode: 'buffer' }),
+    /** Where the other end was: the address a client called from, or a message was sent to. */
+    address: text(),
   },
   (t) => [uniqueIndex('audit_id').on(t.id), index('audit_by_patient').on(t.patient, t.at), index('audit_by_time').on(t.at)],
 )

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { auditOf, recordAudit } from '../../src/store/audit.ts'
 import { rootOf, sealAudit } from '../../src/store/audit-seal.ts'
 import { verifyAudit } from '../../src/store/audit-verify.ts'
-import { statement } from '../../src/store/database.ts'
+import { sealed, statement } from '../../src/store/database.ts'
 import { rotateKeys } from '../../src/store/keys.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { openStore } from '../../src/store/sealed.ts'
@@ -65,7 +65,11 @@ describe('a database from before there were seals', () => {
       statement(`insert into d1_migrations (name) values ('0000_first.sql')`),
     ])
     const old = await openStore(driver, [oldKey])
-    for (const id of ['c', 'a', 'b']) await old.atomically([recordAudit([row(id)])])
+    for (const id of ['c', 'a', 'b']) {
+      const { at, action, who, patient, detail } = row(id)
+      const insert = 'insert into audit (id, at, action, who, patient, detail) values (?, ?, ?, ?, ?, ?)'
+      await old.atomically([statement(insert, id, at, action, who, patient, sealed(patient, `audit|${id}`, detail))])
+    }
 
     const later = readdirSync(home).filter((name) => name.endsWith('.sql') && name > '0001')
     expect(await migrate(driver)).toEqual(later.sort())

@@ -5,7 +5,7 @@ import type { Resource } from '@medplum/fhirtypes'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { parseSearch } from '../../src/fhir/search.ts'
-import { auditAfter, auditOf, recordAudit } from '../../src/store/audit.ts'
+import { auditOf, auditPage, recordAudit } from '../../src/store/audit.ts'
 import { Conflict, type Database, mustChange, statement } from '../../src/store/database.ts'
 import { findReceived, keepReceived, messageTakenAt, purgeReceived, takeMessage } from '../../src/store/inbox.ts'
 import {
@@ -404,7 +404,7 @@ export function storeContract(name: string, open: () => Promise<Database>): void
       await write(recordAudit([row('2', 1), row('1', 1), row('3', 2), { id: '4', at: at(3), action: 'read', who: 'c', detail: '{"n":1}' }]))
       expect((await auditOf(database, 'p1')).map(({ id }) => id)).toEqual(['3', '2', '1'])
       expect(await auditOf(database, 'p1', 1, { at: at(1), id: '2' })).toEqual([row('1', 1)])
-      expect((await auditAfter(database, row('1', 1))).map(({ id }) => id)).toEqual(['2', '3', '4'])
+      expect((await auditPage(database, { after: row('1', 1), down: false, limit: 10 })).map(({ id }) => id)).toEqual(['2', '3', '4'])
       await expect(write(recordAudit([row('3', 2)]))).rejects.toMatchObject({ what: 'audit.id' })
     })
 

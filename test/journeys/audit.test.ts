@@ -4,6 +4,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { AuditEvent } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { adapters } from '../../adapters/index.ts'
 import { channels } from '../../src/channels/index.ts'
@@ -28,9 +29,10 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-async function verify(...args: string[]) {
+const verify = (...args: string[]) => audit('verify', ...args)
+async function audit(...args: string[]) {
   let [out, err] = ['', '']
-  const exit = await run(['audit', 'verify', ...args], {
+  const exit = await run(['audit', ...args], {
     env: { DATA_DIR: folder, MASTER_KEY: Buffer.from(masterKey).toString('base64') },
     readText: (path) => readFileSync(path, 'utf8'),
     adapters,
@@ -101,4 +103,24 @@ test('a gateway that is stopped leaves nothing without a seal', async () => {
 test('what is no batch and no root is not understood', async () => {
   expect(await verify('--since', 'monday')).toMatchObject({ exit: 2, err: expect.stringMatching(/number of a batch/) })
   expect(await verify('--expect', 'abc')).toMatchObject({ exit: 2, err: expect.stringMatching(/64 hexadecimal digits/) })
+})
+
+test('audit export writes every event as a line of JSON, of one person or from a day on, and stands in the audit itself', async () => {
+  const at = await gateway.handIn(caseBundle({ releaseDate: '2026-04-20' }))
+  const lines = async (...args: string[]) =>
+    (await audit('export', ...args)).out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as AuditEvent)
+  const all = await lines()
+  expect(all.length).toBeGreaterThan(20)
+  expect(all.every(({ resourceType }) => resourceType === 'AuditEvent')).toBe(true)
+  expect(all.map(({ recorded }) => recorded)).toEqual(all.map(({ recorded }) => recorded).sort())
+  const exports = async (...args: string[]) => (await lines(...args)).filter(({ subtype }) => subtype?.[0]?.code === 'export').length
+  expect(await exports()).toBe(2)
+  const patient = at.Patient?.split('/')[1] as string
+  const own = await lines('--patient', patient, '--since', '2026-04-02')
+  expect(own.length).toBeGreaterThan(20)
+  expect(own.every(({ entity }) => entity?.some(({ what }) => what?.reference === `Patient/${patient}`))).toBe(true)
+  expect((await audit('export', '--since', 'yesterday')).exit).toBe(2)
 })

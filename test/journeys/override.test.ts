@@ -5,6 +5,7 @@ import type { Bundle, Parameters, ParametersParameter } from '@medplum/fhirtypes
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { caseBundle, consentOf, partners, usual, wordsIn } from '../fixtures/case-bundle.ts'
 import { type Gateway, issuesOf, of, openGateway, standing, valuesOf } from '../fixtures/gateway.ts'
+import { code, overriding, someone, text, toPartner, toPolice } from '../fixtures/override.ts'
 
 let gateway: Gateway
 let at: Record<string, string>
@@ -15,36 +16,6 @@ afterEach(() => gateway.close())
 
 const told = (name: keyof typeof partners) => gateway.partner(name).received
 const desk = () => gateway.client('safeguarding-desk')
-const text = (name: string, valueString: string): ParametersParameter => ({ name, valueString })
-const code = (name: string, valueCode: string): ParametersParameter => ({ name, valueCode })
-const someone = (name: string, who: string, role: string): ParametersParameter => ({ name, part: [text('name', who), text('role', role)] })
-const toPartner = (name: keyof typeof partners): ParametersParameter[] => [
-  { name: 'recipient', valueReference: { reference: `Organization/${partners[name]}` } },
-]
-const toPolice: ParametersParameter[] = [
-  text('recipient', 'Durham Constabulary'),
-  text('officer', 'the officer in the case'),
-  text('how', 'by hand, at the front desk'),
-]
-const overriding = (...more: ParametersParameter[]): Parameters => {
-  const given: ParametersParameter[] = [
-    ...toPartner('probation'),
-    code('item', 'risk-to-others'),
-    code('basis', 'public-interest'),
-    text('reason', 'A threat was made against a former partner.'),
-    text('at-risk', 'a former partner'),
-    code('consent-sought', 'unsafe'),
-    code('person-informed', 'not-yet'),
-    text('person-informed-note', 'It would put somebody in danger. At the next review.'),
-    text('proportionality', 'Only the risk, not the history.'),
-    { name: 'hours', valueInteger: 8 },
-    { name: 'emergency', valueBoolean: true },
-    someone('decided-by', 'Nav Igator', 'care navigator'),
-    someone('second-approver', 'Gar Dian', 'Caldicott Guardian'),
-  ]
-  const names = new Set(more.map(({ name }) => name))
-  return { resourceType: 'Parameters', parameter: [...given.filter(({ name }) => !names.has(name)), ...more] }
-}
 const ask = (body: unknown, headers = {}) => desk().call<Parameters>('POST', `/fhir/${at.Patient}/$override`, body, headers)
 const look = (override: string, approved: boolean, ...more: ParametersParameter[]) =>
   desk().call<Parameters>('POST', `/fhir/${at.Patient}/$override-review`, {
