@@ -28,7 +28,7 @@ export default defineChannel<Settings>({ name: 'fhir-message', settings, send })
 async function send(parcel: Parcel, { settings, fetch, signal }: Context<Settings>): Promise<Delivery> {
   let response: Response
   try {
-    response = await fetch(`${settings.url.replace(/\/+$/, '')}/$process-message`, {
+    response = await fetch(`${settings.url.replace(/(?<!\/)\/+$/, '')}/$process-message`, {
       method: 'POST',
       headers: headersOf(parcel, settings),
       body: parcel.body,

@@ -69,13 +69,13 @@ const allowedTags = new Set(
   ),
 )
 
-/** Plain formatting only: known tags, no event handlers, no script in a link. */
+/** Plain formatting only: known tags (none has a longer name than blockquote), no event handlers, no script in a link. */
 function plainMarkup(div: string): boolean {
   const [before, ...pieces] = div.split('<')
   if (before!.trim() !== '' || !/^div[\s>/]/.test(pieces[0] ?? '')) return false
   return pieces.every((piece) => {
     if (piece.startsWith('!--')) return true
-    const tag = /^\/?([A-Za-z][A-Za-z0-9]*)((?:"[^"]*"|'[^']*'|[^"'>])*)>/.exec(piece)
+    const tag = /^\/?([A-Za-z][A-Za-z0-9]{0,9})(?![A-Za-z0-9])((?:"[^"]*"|'[^']*'|[^"'>])*)>/.exec(piece)
     if (!tag || !allowedTags.has(tag[1]!)) return false
     return !/(?:^|["'\s/])on[a-z]+\s*=|["'\s=](?:javascript|vbscript):/i.test(tag[2]!)
   })

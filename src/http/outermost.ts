@@ -25,7 +25,7 @@ export function outermost({ metrics, exchange, settings }: Hall) {
     if (secure) headers.set('Strict-Transport-Security', 'max-age=31536000')
     if (settings.stopping?.()) headers.set('Connection', 'close')
 
-    const route = routePath(c, -1).replace(/\{[^}]*\}/g, '')
+    const route = routePath(c, -1).replace(/\{[^{}]*\}/g, '')
     metrics.count('http_requests_total', 'Requests by route and status.', { method: c.req.method, route, status })
     metrics.observe('http_request_duration_seconds', 'How long a request took.', { route }, (performance.now() - began) / 1000)
   })

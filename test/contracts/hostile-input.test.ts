@@ -11,6 +11,9 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readScopes } from '../../src/access/scopes.ts'
 import { createTokens } from '../../src/access/tokens.ts'
+import { openJournal } from '../../src/demo/journal.ts'
+import { demoRoutes } from '../../src/demo/routes.ts'
+import type { Open } from '../../src/exchange/open.ts'
 import { searchParameters } from '../../src/fhir/search-parameters.ts'
 import { type Listening, listen } from '../../src/http/listen.ts'
 import { loadDirectory } from '../../src/store/directory.ts'
@@ -28,6 +31,15 @@ let gateway: Gateway
 let there: Record<string, string>
 beforeAll(async () => {
   gateway = await openGateway()
+  // The demo's addresses are behind the same door.
+  const open = { exchange: gateway.exchange } as Open
+  demoRoutes(gateway.app, {
+    open,
+    everybody: [],
+    offices: new Map(),
+    journal: openJournal(gateway.clock.now, () => undefined),
+    next: async () => undefined,
+  })
   await issueTokens()
   there = await gateway.handIn(caseBundle())
   await gateway.client('prison-health').call('POST', '/fhir/$process-message', referral())
@@ -381,9 +393,14 @@ function errorsIn(status: number, text: string): string[] {
 test('every route, whoever calls', async () => {
   const patterns = [...new Set(gateway.app.routes.map(({ path }) => path))]
   expect(patterns.length).toBeGreaterThan(15)
+  expect(patterns).toContain('/demo/messages/:partner/:id')
   for (const pattern of patterns) {
     const methods = [
-      ...new Set(gateway.app.routes.filter(({ path }) => path === pattern).map(({ method }) => (method === 'ALL' ? 'OPTIONS' : method))),
+      ...new Set(
+        gateway.app.routes
+          .filter(({ path }) => path === pattern)
+          .flatMap(({ method }) => (method === 'ALL' ? ['OPTIONS', 'PUT'] : [method])),
+      ),
     ]
     const hostile = fc.record({
       caller: fc.constantFrom(...callers),
@@ -481,6 +498,48 @@ test('what is nearly right, from whom it might come', async () => {
   for (const [kind, hostile] of kinds)
     await fc.assert(fc.asyncProperty(hostile, send), runs(kind.startsWith('a case') || kind.startsWith('a referral') ? 40 : 8))
 }, 60_000)
+
+test('whatever is shown as a token, and whatever is signed as an assertion: refused', async () => {
+  const [head = '', claims = '', signature = ''] = (tokens.get('case-system') as string).split('.')
+  const coded = (part: unknown) => Buffer.from(typeof part === 'string' ? part : JSON.stringify(part)).toString('base64url')
+  const known = JSON.parse(Buffer.from(claims, 'base64url').toString()) as Record<string, unknown>
+  const heads = fc.oneof(
+    fc.constantFrom<unknown>({ alg: 'none' }, { alg: 'HS256', typ: 'JWT' }, { alg: 'HS256', typ: 'at+jwt', crit: ['exp'] }, null, '', '{'),
+    fc.record({ alg: texts, typ: texts, kid: texts, jku: fc.constant(`https://${canary}/`) }),
+  )
+  const bodies = fc.oneof(
+    tree,
+    fc.dictionary(fc.constantFrom('iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'scope'), tree).map((part) => ({ ...known, ...part })),
+  )
+  const forged = fc
+    .tuple(
+      fc.option(heads, { nil: undefined }),
+      fc.option(bodies, { nil: undefined }),
+      fc.constantFrom(signature, '', canary, 'A'.repeat(4_000)),
+    )
+    .filter(([h, b, s]) => h !== undefined || b !== undefined || s !== signature)
+    .map(([h, b, s]) => `${h === undefined ? head : coded(h)}.${b === undefined ? claims : coded(b)}.${s}`)
+  const shown = fc.oneof(
+    { weight: 4, arbitrary: forged },
+    fc.constantFrom(canary, '', '.', '..', '...', `${head}.${claims}`, `${head}.${claims}.${signature}.${signature}`, '='.repeat(5_000)),
+  )
+  await fc.assert(
+    fc.asyncProperty(shown, fc.constantFrom('Bearer ', 'bearer  ', 'Basic ', 'Bearer', ''), async (token, scheme) => {
+      const began = performance.now()
+      const asked = await gateway.app.request('/fhir/Patient', { headers: { authorization: scheme + token } })
+      const form = new URLSearchParams({
+        grant_type: 'client_credentials',
+        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+        client_assertion: token,
+      })
+      const granted = await gateway.app.request('/oauth/token', { method: 'POST', body: form })
+      expect([asked.status, granted.status === 400 || granted.status === 401]).toEqual([401, true])
+      expect(`${await asked.text()}${await granted.text()}`).not.toContain(canary)
+      expect(performance.now() - began).toBeLessThan(2_000)
+    }),
+    runs(300),
+  )
+})
 
 describe('one by one', () => {
   const call = (
@@ -594,6 +653,7 @@ describe('a megabyte made to be slow for one of our patterns is not', () => {
       'a narrative of tags that never end',
       patient({ text: { status: 'generated', div: `<div xmlns="http://www.w3.org/1999/xhtml">${many('<')}</div>` } }),
     ],
+    ['a narrative with a tag of one long name', patient({ text: { status: 'generated', div: `<div><${many('a', 500_000)}</div>` } })],
     ['a narrative with one long tag', patient({ text: { status: 'generated', div: `<div ${many('a"b" ', 500_000)}</div>` } })],
     [
       'a narrative of nearly handlers',

@@ -103,6 +103,9 @@ test('after a day of traffic no file holds a name, a number or a word that was s
   expect(sent.size).toBeGreaterThan(30)
   const found = (among: string) => [...sent].filter((text) => among.includes(latin1(text)))
   expect(found(bytesIn(place))).toEqual([])
+  expect(gateway.logged.length).toBeGreaterThan(5)
+  expect(found(latin1(gateway.logged.join('\n')))).toEqual([])
+  expect(found(latin1(await (await gateway.app.request('/metrics')).text()))).toEqual([])
 
   // The same look finds a word in clear, wherever it stands.
   await gateway.database.atomically([statement(`update person set service = ? where id = ?`, words.identity, patient)])

@@ -1,7 +1,7 @@
 /**
  * The master key is changed under a gateway that runs: a process of its own, that people are handed in to and read from all the while.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Bundle } from '@medplum/fhirtypes'
@@ -10,8 +10,11 @@ import { createClient } from '../../crash/client.ts'
 import { createMoments } from '../../crash/moments.ts'
 import { caseSystems, directory, newPerson } from '../../crash/people.ts'
 import { createServerIn } from '../../crash/server.ts'
+import { wordsIn } from '../fixtures/case-bundle.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'rotate-'))
+const temporary = join(folder, 'tmp')
+mkdirSync(temporary)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const former = Buffer.alloc(32, 5).toString('base64')
@@ -35,7 +38,7 @@ test('nobody waits or is lost while every key is wrapped anew, and afterwards th
   }
   const read = async (place: string) => (await client.send(id, { method: 'GET', path: `/fhir/${place}` }, 1))?.status
   const start = async (masterKeys: string) => {
-    server.besides = { MASTER_KEY: masterKeys }
+    server.besides = { MASTER_KEY: masterKeys, LOG_LEVEL: 'debug', TMPDIR: temporary }
     server.spawn()
     await server.ready()
   }
@@ -65,7 +68,15 @@ test('nobody waits or is lost while every key is wrapped anew, and afterwards th
     await start(fresh)
     server.forgetToken(id)
     for (const place of patients) expect([place, await read(place)]).toEqual([place, 200])
-    await server.stop()
+    await server.kill()
+
+    // Killed as it was, with its log as long as it likes: neither says a word of anybody, nor does what it left lying about.
+    const files = readdirSync(folder).filter((name) => name.startsWith('exchange.db'))
+    expect(files).toEqual(['exchange.db', 'exchange.db-shm', 'exchange.db-wal'])
+    for (const name of files) expect([name, wordsIn(readFileSync(join(folder, name), 'latin1'))]).toEqual([name, []])
+    expect(server.said()).toContain('ready')
+    expect(wordsIn(server.said())).toEqual([])
+    expect(readdirSync(temporary)).toEqual([])
 
     await expect(start(former)).rejects.toThrow(/not the one this database was sealed with/)
   } finally {
