@@ -3,6 +3,7 @@
  * Somebody else was faster: read again and decide again, on what is so now.
  */
 import { Conflict, type Statement } from '../store/database.ts'
+import { learnToldInError } from './agreements.ts'
 import { type Actor, type Change, startChange } from './change.ts'
 import type { Exchange } from './exchange.ts'
 import { changed } from './fence.ts'
@@ -45,7 +46,10 @@ export async function commit<Result>(
 ): Promise<Result> {
   const under = situations.map((situation) => startChange(situation, actor))
   const result = await change(under)
-  for (const one of under) plan(one)
+  for (const one of under) {
+    await learnToldInError(exchange.database, one.situation)
+    plan(one)
+  }
   await exchange.database.atomically([...under.flatMap((one) => one.statements()), ...alongside(result)])
   changed(
     exchange.database,

@@ -13,7 +13,7 @@ import { type AuditRow, recordAudit } from '../store/audit.ts'
 import { mustChange, type Statement } from '../store/database.ts'
 import { type NewOwed, type Owed, owe, voidOwed } from '../store/owed.ts'
 import { newPerson, nextRevision } from '../store/people.ts'
-import { createResource, type Stored, takeOffShelf, updateResource } from '../store/resources.ts'
+import { createResource, dropVersions, type Stored, takeOffShelf, updateResource } from '../store/resources.ts'
 import { clearTimer, setTimer } from '../store/timers.ts'
 import { openWorkItem, resolveWorkItemAbout } from '../store/work-items.ts'
 import { type Situation, serviceShelf } from './situation.ts'
@@ -63,6 +63,8 @@ export function startChange(situation: Situation, actor: Actor): Change {
   const told: AuditRow[] = []
   const waits = new Map<string, string>()
   const questions = new Map<string, Question>()
+  /** What was taken from a resource is not to be found in its older versions either. */
+  const reduced = new Set<string>()
   const partners = new Set<string>()
   let settled = false
 
@@ -82,6 +84,7 @@ export function startChange(situation: Situation, actor: Actor): Change {
       const ref = `${resource.resourceType}/${resource.id}`
       const current = remember(on, ref)
       if (current?.body && current.basis === basis && meaningOf(current.body) === meaningOf(resource)) return current
+      if (current?.basis !== undefined && lessThan(current.basis, basis)) reduced.add(`${on} ${ref}`)
       const original = before.get(`${on} ${ref}`)
       const version = (original?.version ?? 0) + 1
       const standing = { versionId: String(version), lastUpdated: at }
@@ -156,8 +159,10 @@ export function startChange(situation: Situation, actor: Actor): Change {
         const was = before.get(key)
         if (now === 'gone') {
           if (was) unit.push(...takeOffShelf(was.shelf, was.type, was.id))
-        } else if (was) unit.push(...updateResource(now, was.version))
-        else if (now.body) unit.push(...createResource(now))
+        } else if (was) {
+          unit.push(...updateResource(now, was.version))
+          if (reduced.has(key)) unit.push(dropVersions(now))
+        } else if (now.body) unit.push(...createResource(now))
       }
       unit.push(...extra)
       for (const move of movesIn(before, after, told)) change.audit(move)
@@ -204,6 +209,13 @@ function movesIn(
 
 /** Work items the plan opens and resolves by itself; a parked message is the deliverer's to ask about and a person's to resolve. */
 const isPlanned = (about: string): boolean => !about.startsWith('parked:')
+
+/** Does the new basis lack something the old one disclosed? */
+function lessThan(before: string, now: string | undefined): boolean {
+  if (before === now || before === '[]') return false
+  const kept = new Set((JSON.parse(now ?? '[]') as unknown[]).map((one) => JSON.stringify(one)))
+  return (JSON.parse(before) as unknown[]).some((one) => !kept.has(JSON.stringify(one)))
+}
 
 /** What a resource says, without its version and time. */
 function meaningOf(resource: Resource): string {

@@ -191,6 +191,7 @@ export async function toldAbout(exchange: Pick<Exchange, 'database' | 'directory
 type Sent = { message: string; reason: string; outcome: string }
 
 function sentWords({ reason, outcome }: Sent, pulls: boolean): string {
+  if (reason === 'end') return 'was told that the support has ended, without content'
   if (reason === 'revoke') return 'was told to stop, without content'
   if (outcome === 'rejected') return 'was sent a message, which it rejected'
   if (outcome === 'unavailable') return 'may have received a message: it gave no good answer'

@@ -45,7 +45,7 @@ export function planPartner(
   const planned = new Set((over ? [] : (considered?.wanted ?? [])).map((wanted) => keyOf(found as Case, wanted)))
   for (const task of tasks) {
     if (kept.has(task.id)) continue
-    if (!planned.has(handoverKey(task) as string)) recall(change, task, over ?? 'it is no longer part of the plan')
+    if (!planned.has(handoverKey(task) as string)) recall(change, task, over ?? { why: 'it is no longer part of the plan' })
   }
   if (considered && live.length) tell(change, considered, live)
   else takeContentOff(change, partner)
@@ -57,13 +57,18 @@ export function planPartner(
   if (changesAt && changesAt > change.situation.now.toISOString()) change.wait(`consent:${partner}`, changesAt)
 }
 
+/** `ended`: as it should, so that what was done stays done. */
+type Over = { why: string; ended?: true }
+
 /** Why nothing more is to be told, if so. */
-function whyOver({ case: found }: Understanding, situation: Situation): string | undefined {
-  if (!found) return 'the record was closed'
-  if (found.person.died) return 'the person has died'
-  if (found.referral && /^(revoked|entered-in-error)$/.test(found.referral.status)) return 'the referral was withdrawn'
-  if (!found.referral && referralInError(situation)) return 'the referral was made in error'
-  if (found.plan && /^(revoked|entered-in-error)$/.test(found.plan.status)) return 'the plan was withdrawn'
+function whyOver({ case: found }: Understanding, situation: Situation): Over | undefined {
+  if (!found) return { why: 'the record was closed' }
+  if (found.person.died) return { why: 'the person has died' }
+  if (found.referral && /^(revoked|entered-in-error)$/.test(found.referral.status)) return { why: 'the referral was withdrawn' }
+  if (!found.referral && referralInError(situation)) return { why: 'the referral was made in error' }
+  if (found.plan && /^(revoked|entered-in-error)$/.test(found.plan.status)) return { why: 'the plan was withdrawn' }
+  // The agreement was for the episode (closed-loop.md C4, episode-ended).
+  if (found.referral?.status === 'completed' || found.plan?.status === 'completed') return { why: 'the support has ended', ended: true }
   return undefined
 }
 
@@ -109,7 +114,11 @@ function settle(change: Change, considered: Considered, wanted: Wanted, task: Ta
   if (status === 'rejected' || status === 'failed' || businessStatus === 'cancellation-requested') return undefined
   if (filled.outcome !== 'ready') {
     if (status === 'draft') block(change, considered, task)
-    else if (filled.outcome === 'withheld') recall(change, task, filled.because)
+    else if (considered.decision.reason.code === 'capacity-review') {
+      // What they hold stays, nothing new comes (C4).
+      ask(change, task, 'capacity-review', `${considered.partner.name} is told nothing new: ${considered.decision.because}.`)
+      return task
+    } else if (filled.outcome === 'withheld') recall(change, task, { why: filled.because })
     else {
       ask(change, task, 'incomplete', `${considered.partner.name} holds an older version: ${missingWords(filled.missing)}.`)
       return task
@@ -157,21 +166,22 @@ function block(change: Change, { filled, partner, decision }: Considered, task: 
 const missingWords = (missing: readonly string[]): string => `the record does not say ${missing.join(', ')}`
 
 /** Takes a handover back: silently when it never left, by a notice without content when it may have arrived. */
-function recall(change: Change, task: Task, why: string): void {
+function recall(change: Change, task: Task, { why, ended }: Over): void {
   const { situation } = change
   const { status, businessStatus } = stateOf(task)
   if (!isOpen(status) && status !== 'completed') return
   const history = situation.owed.filter((row) => row.task === task.id)
   const reached = history.some((row) => row.state === 'delivered' || row.attempts > 0)
-  const toldToStop = history.some((row) => row.reason === 'revoke')
-  for (const row of history) if (/^(due|sending|parked)$/.test(row.state) && row.reason !== 'revoke') change.void(row, `taken back: ${why}`)
+  const isNotice = ({ reason }: (typeof history)[number]) => reason === 'revoke' || reason === 'end'
+  const toldToStop = history.some(isNotice)
+  for (const row of history) if (/^(due|sending|parked)$/.test(row.state) && !isNotice(row)) change.void(row, `taken back: ${why}`)
   let taken = task
   if (status === 'draft' || status === 'requested') taken = moveTo(change, task, 'cancelled', 'recalled-message', why)
   else if (isOpen(status) && businessStatus !== 'cancellation-requested')
     taken = moveTo(change, task, status, 'cancellation-requested', why)
   if (taken !== task)
     change.audit({ action: 'recall', entity: `Task/${task.id}`, recipient: ownerOf(task), detail: JSON.stringify({ because: why }) })
-  if (reached && !toldToStop) tellToStop(change, taken)
+  if (reached && !toldToStop) tellToStop(change, taken, ended && status === 'completed' ? 'completed' : 'revoked')
 }
 
 function requestOf(change: Change, task: Task, wanted: Wanted) {

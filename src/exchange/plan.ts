@@ -5,6 +5,7 @@
  * Every open referral and handover ends this step with a timer or a work item (promise 6).
  */
 import type { Task } from '@medplum/fhirtypes'
+import { askAboutConsents } from './agreements.ts'
 import type { Change } from './change.ts'
 import { type Considered, consider, type Understanding } from './consider.ts'
 import { planPartner } from './handovers.ts'
@@ -19,6 +20,7 @@ export function plan(change: Change): Understanding {
   planReferrals(change, known)
   if (known.case) askAboutRecord(change, known)
   for (const group of partnersToPlan(change, known)) planPartner(change, known, group.partner, group.considered, group.tasks)
+  askAboutConsents(change, known)
   waitForReviews(change)
   change.settleWaiting()
   return known

@@ -26,6 +26,10 @@ export type Situation = {
   owed: Owed[]
   timers: Timer[]
   work: WorkItem[]
+  /** What work items were about that are done. */
+  done: ReadonlySet<string>
+  /** Partners told under a consent that was a mistake, by its reference; read only when there is one nobody was asked about yet. */
+  toldInError?: ReadonlyMap<string, readonly string[]>
   /** Every override there ever was about this person. */
   overrides: Override[]
   directory: Directory
@@ -50,6 +54,7 @@ export function newSituation(exchange: Exchange, service: Service, patient: stri
     owed: [],
     timers: [],
     work: [],
+    done: new Set(),
     overrides: [],
   }
 }
@@ -81,6 +86,7 @@ export async function situationOf(exchange: Exchange, patient: string): Promise<
     owed,
     timers,
     work: work.filter(({ resolvedAt }) => !resolvedAt),
+    done: new Set(work.flatMap(({ about, resolvedAt }) => (resolvedAt ? [about] : []))),
     overrides: overrides.get(patient) ?? [],
   }
 }

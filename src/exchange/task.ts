@@ -51,9 +51,10 @@ export function partnersView(task: Task): Task {
   return { ...rest, lastModified: task.authoredOn as string }
 }
 
-/** Only ids and states: what stays with a partner when the content was taken back. */
+/** Only ids and states: what stays with a partner when the content was taken back. Its identifier of ours says what was asked. */
 export function bare(task: Task): Task {
   const {
+    identifier: _key,
     reasonCode: _why,
     description: _what,
     note: _note,

@@ -111,17 +111,18 @@ function basisOf(disclosures: readonly Disclosure[]) {
   }
 }
 
-/** Tells a partner to stop, without content: for what may have reached it. */
-export function tellToStop(change: Change, task: Task): void {
+/** Tells a partner to stop, or that it is over, without content: for what may have reached it. */
+export function tellToStop(change: Change, task: Task, status: 'revoked' | 'completed'): void {
   const { situation } = change
   const partner = situation.directory.partners.get(ownerOf(task))
   const request = requestOnRecord(change, task)
   if (!partner || !request) return
-  change.put(serviceShelf(situation.service.id), { ...request, status: 'revoked' })
+  change.put(serviceShelf(situation.service.id), { ...request, status })
   const id = newId()
   const notice = revocation({
     task: bare(task),
     serviceRequestId: request.id as string,
+    status,
     messageId: id,
     publicUrl: situation.publicUrl,
     service: situation.service,
@@ -132,7 +133,7 @@ export function tellToStop(change: Change, task: Task): void {
     id,
     partner: partner.id,
     task: task.id as string,
-    reason: 'revoke',
+    reason: status === 'revoked' ? 'revoke' : 'end',
     correlation: correlationOf(change),
     body: notice,
     basis: '[]',

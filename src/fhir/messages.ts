@@ -135,20 +135,28 @@ export function message({ shelf, reason, ...envelope }: Envelope & { shelf: read
   return bundle(envelope, reason, 'referral', snapshot)
 }
 
-/** Tells a partner to stop, as the text of a message: ids and the state revoked, nothing about the person and no reason. */
-export function revocation({ task, serviceRequestId, ...envelope }: Envelope & { task: Task; serviceRequestId: string }): string {
+/**
+ * Tells a partner to stop, as the text of a message: ids and the state revoked, nothing about the person and no reason. Completed: what
+ * was asked is done, and nothing more will come.
+ */
+export function revocation({
+  task,
+  serviceRequestId,
+  status,
+  ...envelope
+}: Envelope & { task: Task; serviceRequestId: string; status: 'revoked' | 'completed' }): string {
   const { service, partner, now } = envelope
   const patient = task.for?.reference?.split('/')[1] as string
   const request = handoverRequest({ id: serviceRequestId, task: idsOf(task), service, partner, kind: partner.kind, patient, now })
   const person: Patient = { resourceType: 'Patient', id: patient, meta: { profile: [ukCore('UKCore-Patient')] } }
-  const parts = [{ ...request, status: 'revoked' as const }, idsOf(task), person, organization(service), organization(partner)]
+  const parts = [{ ...request, status }, idsOf(task), person, organization(service), organization(partner)]
   const texts = parts.map((resource) => written(metaLast(resource, resource.meta as Meta)))
   return bundle(envelope, 'update', 'cancelled', texts)
 }
 
 /** A Task without words: ids, references and states. */
-function idsOf({ id, identifier, status, businessStatus, intent, code, focus, for: person, authoredOn, requester, owner }: Task): Task {
-  const known = { id, identifier, businessStatus, code, focus, for: person, authoredOn, requester, owner }
+function idsOf({ id, status, businessStatus, intent, code, focus, for: person, authoredOn, requester, owner }: Task): Task {
+  const known = { id, businessStatus, code, focus, for: person, authoredOn, requester, owner }
   const given = Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined))
   return { resourceType: 'Task', meta: { profile: [ukCore('UKCore-Task')] }, status, intent, ...given }
 }

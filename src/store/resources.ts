@@ -71,6 +71,10 @@ export const takeOffShelf = (shelf: string, type: string, id: string): Statement
   statement('delete from resource_version where shelf = ? and type = ? and id = ?', shelf, type, id),
 ]
 
+/** The versions before the current one leave a partner's shelf: they held more than it may know now. */
+export const dropVersions = ({ shelf, type, id }: Place): Statement =>
+  statement('delete from resource_version where shelf = ? and type = ? and id = ?', shelf, type, id)
+
 /** The current version, which may say that it was deleted. */
 export async function readResource(database: Database, shelf: string, type: string, id: string): Promise<Stored | undefined> {
   const [found] = await readStored(

@@ -67,7 +67,9 @@ describe.each([...adapters.values()].map((adapter) => [adapter.kind, adapter] as
 
   test.skipIf(!existsSync(validator))('sends valid FHIR, UK Core and BaRS (skipped without the validator beside the project)', async () => {
     const { validate } = await import(validator.href)
-    const notice = read(revocation({ task, serviceRequestId: '0198c000-0000-7000-8000-000000000002', ...envelopeFor(kind) }))
+    const notice = read(
+      revocation({ status: 'revoked', task, serviceRequestId: '0198c000-0000-7000-8000-000000000002', ...envelopeFor(kind) }),
+    )
     for (const bundle of [
       messageFor(adapter),
       messageFor(adapter, { scope: sam(kind) }),

@@ -128,7 +128,9 @@ test('a revocation says stop and nothing about the person', () => {
     note: [{ text: 'zqddddqz' }],
     reasonCode: { text: 'zqffffqz' },
   }
-  const bundle = read(revocation({ task: { ...given, status: 'cancelled' }, serviceRequestId: 'sr-1', ...envelopeFor('gp-registration') }))
+  const bundle = read(
+    revocation({ status: 'revoked', task: { ...given, status: 'cancelled' }, serviceRequestId: 'sr-1', ...envelopeFor('gp-registration') }),
+  )
   expect(of<ServiceRequest>(inside(bundle), 'ServiceRequest').status).toBe('revoked')
   expect(of(inside(bundle), 'Task')).toMatchObject({ status: 'cancelled' })
   const { resourceType: _type, id, meta: _meta, ...personal } = of<Patient>(inside(bundle), 'Patient')
