@@ -68,7 +68,7 @@ const patient = from('person.id', 'identity').reference('Patient')
 
 export default defineMapping<Sections>({
   kind: 'enhanced-reconnect',
-  version: 1,
+  version: 2,
   purpose: 'Plan care and safety together for a person whose needs or risks are beyond what RECONNECT can hold alone.',
   purposeOfUse: ['TREAT', 'COC'],
   legalBasis:
@@ -76,6 +76,25 @@ export default defineMapping<Sections>({
   essential: [],
   never: ['therapy-notes'],
   statement: 'Please tell us whether you take this person on. Until you do, RECONNECT stays responsible.',
+  why: {
+    patient: 'So that the partner knows who the person is.',
+    'patient.telecom': 'So that the partner can reach the person, where the person agreed to it.',
+    'patient.address': 'Where the person can be found or written to after release.',
+    'patient.communication': 'So that nobody is spoken to in a language they do not understand.',
+    'patient.extension': 'So that an interpreter is there when one is needed.',
+    worker: 'Whom to speak to, instead of asking the person to tell their story again.',
+    workerRole: 'How to reach the named worker at work.',
+    'patient.identifier': 'Every number a joint plan needs.',
+    carePlan: 'What the team is asked to do, in the words of the plan.',
+    custody: 'When work with the person has to begin, and where.',
+    needs: 'The whole picture: this team takes on people whose needs are beyond what RECONNECT can hold alone.',
+    medications: 'What has to go on without a gap, and what keeps the person well.',
+    allergies: 'Safe prescribing.',
+    flags: 'Adjustments, safeguarding and risks: for a plan that is safe for the person and for those around them.',
+    findings: 'What was found, the risk summary among it: so that it is not asked again.',
+    mappa: 'The level at which risk is managed together with others: it says who has to be at the table.',
+    appointments: 'What is planned and what was, so that plans do not collide.',
+  },
   message: {
     // Who is referred, by every number a joint plan needs, and how to reach them.
     patient: {

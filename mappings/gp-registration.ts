@@ -49,7 +49,7 @@ const patient = from('person.id', 'identity').reference('Patient')
 
 export default defineMapping<Sections>({
   kind: 'gp-registration',
-  version: 1,
+  version: 2,
   purpose: 'Register the person with a GP practice before release, so that medicines and care go on without a gap.',
   purposeOfUse: ['TREAT', 'COC'],
   legalBasis: 'UK GDPR 6(1)(e) and 9(2)(h); common law confidentiality: the person’s recorded explicit consent.',
@@ -57,6 +57,25 @@ export default defineMapping<Sections>({
   never: ['offence', 'risk-to-others', 'therapy-notes'],
   statement:
     'Proof of address, proof of identity and an NHS number are not needed to register. Not being able to show them is not a reason to refuse.',
+  why: {
+    patient: 'So that the partner knows who the person is.',
+    'patient.telecom': 'So that the partner can reach the person, where the person agreed to it.',
+    'patient.address': 'Where the person can be found or written to after release.',
+    'patient.communication': 'So that nobody is spoken to in a language they do not understand.',
+    'patient.extension': 'So that an interpreter is there when one is needed.',
+    worker: 'Whom to speak to, instead of asking the person to tell their story again.',
+    workerRole: 'How to reach the named worker at work.',
+    'patient.identifier': 'So that the right record is found. It is not needed to register: it goes if it is known.',
+    carePlan: 'What the practice is asked to do, in the words of the plan.',
+    custody: 'Registration may begin four weeks before release, and the discharge summary comes from the establishment.',
+    needs: 'To go on with care from the first day.',
+    medications: 'No gap in medicines: what is taken, and until when it is supplied.',
+    allergies: 'Safe prescribing.',
+    flags: 'So that the practice can be used: what to do differently for this person.',
+    specialAllocation: 'Somebody who was on the Special Allocation Scheme returns to it: the practice has to know where to register.',
+    substitution:
+      'Who prescribes opioid substitution, and when the prescription ends: so that nobody is without a dose, and none is prescribed twice.',
+  },
   message: {
     // Who is to be registered and how to reach them. All but the family name is told only if known. No prison number.
     patient: {

@@ -27,7 +27,7 @@ const patient = from('person.id', 'identity').reference('Patient')
 
 export default defineMapping<Sections>({
   kind: 'probation',
-  version: 1,
+  version: 2,
   purpose: 'Let probation know what support the person is offered, by whom and when, so that plans do not collide.',
   purposeOfUse: ['COC'],
   legalBasis: 'UK GDPR 6(1)(e) and 9(2)(h); common law confidentiality: the person’s recorded explicit consent.',
@@ -47,8 +47,23 @@ export default defineMapping<Sections>({
     'safeguarding',
     'offence',
   ],
+  // Probation and supervision are its own business: to name them to it gives nothing away.
+  knows: ['offence'],
   handling: ['NOREUSE'],
   statement: 'RECONNECT is voluntary. Nothing here is a condition of licence or supervision, and none of it may be used for enforcement.',
+  why: {
+    patient: 'So that the partner knows who the person is.',
+    'patient.telecom': 'So that the partner can reach the person, where the person agreed to it.',
+    'patient.communication': 'So that nobody is spoken to in a language they do not understand.',
+    'patient.extension': 'So that an interpreter is there when one is needed.',
+    worker: 'Whom to speak to, instead of asking the person to tell their story again.',
+    workerRole: 'How to reach the named worker at work.',
+    'patient.identifier': 'The numbers probation itself works with.',
+    carePlan: 'What support is offered, as far as probation is asked to do something.',
+    custody: 'So that both mean the same release date.',
+    flags: 'How best to speak with and meet the person, without the reason for it.',
+    appointments: 'When the person is expected elsewhere, so that appointments do not collide: times only, and nothing about who came.',
+  },
   message: {
     // Who it is about, by the numbers probation works with, and how to reach them. No NHS number, no address.
     patient: {

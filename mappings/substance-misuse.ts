@@ -52,7 +52,7 @@ const patient = from('person.id', 'identity').reference('Patient')
 
 export default defineMapping<Sections>({
   kind: 'substance-misuse',
-  version: 1,
+  version: 2,
   purpose: 'Go on with drug or alcohol treatment on release: same medicine, no missed dose, an appointment within three weeks.',
   purposeOfUse: ['TREAT', 'COC'],
   legalBasis: 'UK GDPR 6(1)(e) and 9(2)(h); common law confidentiality: the person’s recorded explicit consent.',
@@ -60,6 +60,25 @@ export default defineMapping<Sections>({
   never: ['offence', 'sexual-health', 'risk-to-others', 'therapy-notes'],
   statement:
     'Please offer a first appointment within three weeks of release, on the day of release if you can, and tell us when the person has engaged.',
+  why: {
+    patient: 'So that the partner knows who the person is.',
+    'patient.telecom': 'So that the partner can reach the person, where the person agreed to it.',
+    'patient.address': 'Where the person can be found or written to after release.',
+    'patient.communication': 'So that nobody is spoken to in a language they do not understand.',
+    'patient.extension': 'So that an interpreter is there when one is needed.',
+    worker: 'Whom to speak to, instead of asking the person to tell their story again.',
+    workerRole: 'How to reach the named worker at work.',
+    'patient.identifier': 'So that the right record is found.',
+    carePlan: 'What the team is asked to do, in the words of the plan.',
+    custody: 'The first appointment is to be within three weeks of release; the prison treatment team is at the establishment.',
+    needs: 'What treatment is for, and what it has to take into account.',
+    medications: 'The same medicine, no missed dose.',
+    allergies: 'Safe prescribing.',
+    flags: 'So that appointments can be kept: what to do differently for this person.',
+    overdoseRisk: 'The first weeks after release are the most dangerous: the team has to know who is at risk of overdose.',
+    treatment: 'Treatment so far: substitution and how it is dispensed, last dose, naloxone given, overdoses.',
+    appointments: 'Which appointments are made or asked for, so that the first one is within three weeks.',
+  },
   message: {
     // Who is referred and how to reach them. All but the family name is told only if known. No prison number.
     patient: {

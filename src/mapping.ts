@@ -7,12 +7,16 @@
  */
 import type { Resource } from '@medplum/fhirtypes'
 import type { Activity, Case, FactList, Source } from './domain/case.ts'
-import { type Category, categories, higher } from './domain/categories.ts'
+import { type Category, type Confidentiality, categories, higher } from './domain/categories.ts'
 import type { PartnerKind } from './domain/directory.ts'
 
-/** What a mapping can take from: a case, and the activities of its plan this partner is to carry out. */
-export type Scope = Omit<Case, 'plan'> & { plan?: Omit<NonNullable<Case['plan']>, 'activities'>; activities: (Activity & Source)[] }
-export type ScopeList = FactList | 'activities'
+/** What a mapping can take from: a case, the activities of its plan this partner is to carry out, and the others, whoever they are for. */
+export type Scope = Omit<Case, 'plan'> & {
+  plan?: Omit<NonNullable<Case['plan']>, 'activities'>
+  activities: (Activity & Source)[]
+  others: (Activity & Source)[]
+}
+export type ScopeList = FactList | 'activities' | 'others'
 
 type Plain = string | number | boolean
 /** 'person.family' and every other path to a value, with the type that stands there. A wrong path does not compile. */
@@ -150,12 +154,17 @@ export type Mapping<S extends Sections = Sections> = {
   essential: readonly Category[]
   /** Never told, whatever was agreed, except under an override. */
   never: readonly Category[]
+  /** What this kind of partner knows by what it is: being asked in those words gives nothing away to it. Its lists carry none of it for that. */
+  knows?: readonly Category[]
   /** v3-ActCode codes for how the partner must handle it, besides MINEC and NORDSCLCD that every message carries (consent.md B3). */
   handling?: readonly string[]
   /** Fixed words that travel with every message of this kind; nothing about the person. */
   statement: string
+  /** Why each section is told, and each part of one that has a reason of its own (`patient.address`): a sentence each. */
+  why: Reasons<S>
   message: MessageTemplate<S>
 }
+type Reasons<S> = { [K in keyof S & string]: string } & { [P in `${keyof S & string}.${string}`]: string }
 
 export const defineMapping = <S extends Sections>(mapping: Mapping<S>): Mapping<S> => mapping
 
@@ -193,11 +202,17 @@ export function fill(mapping: Mapping, scope: Scope, permission: Permission): Fi
     return verdict.permitted
   }
 
+  /** A value of an item that gives away more than the item itself. */
+  const askBesides = ({ value, list }: Owner, path: string, told: Disclosure[]): boolean => {
+    const besides = value.reveals?.[path] ?? []
+    return besides.length === 0 || ask(raised(value, besides), `${list}.${path}`, told)
+  }
+
   /** One node of the template. `owner` is the list item we are inside of, if any. Undefined: the part goes. */
-  const render = (node: unknown, owner: Source | undefined, tally: Tally): unknown => {
+  const render = (node: unknown, owner: Owner | undefined, tally: Tally): unknown => {
     if (isGap(node)) {
       const ofItem = owner !== undefined && node.category === undefined
-      const known = valueAt(ofItem ? owner : scope, node.path)
+      const known = valueAt(ofItem ? owner.value : scope, node.path)
       const value = known === undefined ? undefined : node.turn(known)
       if (!node.link) tally.gaps++
       if (value === undefined) {
@@ -211,6 +226,9 @@ export function fill(mapping: Mapping, scope: Scope, permission: Permission): Fi
           if (node.must) refused.push(withheld.get(node.path + source.ref)!.because)
           return undefined
         }
+      } else if (!askBesides(owner, node.path, tally.told)) {
+        if (node.must) tally.broken = true
+        return undefined
       }
       if (!node.link) tally.filled++
       return value
@@ -243,7 +261,7 @@ export function fill(mapping: Mapping, scope: Scope, permission: Permission): Fi
       if (list.only && !list.only(value as never)) return []
       if (value.categories.some((category) => !list.may.includes(category))) return []
       const tally = nothingYet()
-      const part = render(list.template, value, tally)
+      const part = render(list.template, { value, list: list.list }, tally)
       if (part === undefined || tally.broken || !ask(value, list.list, tally.told)) return []
       told.push(...tally.told)
       return [part]
@@ -301,6 +319,9 @@ function whyNoSection(mapping: Mapping, list: FactList, fact: Source): string {
 const eachesOf = (node: unknown): Each[] =>
   isEach(node) ? [node] : isGap(node) || typeof node !== 'object' || node === null ? [] : Object.values(node).flatMap(eachesOf)
 
+/** The list item a gap stands in. */
+type Owner = { value: Source; list: ScopeList }
+
 /** What a part of a message has come to so far. `broken`: an item lacks a must-have. */
 type Tally = { gaps: number; filled: number; broken: boolean; told: Disclosure[] }
 const nothingYet = (): Tally => ({ gaps: 0, filled: 0, broken: false, told: [] })
@@ -327,15 +348,21 @@ function ownerOf(scope: Scope, { path, category }: Gap<unknown>): Source {
   const root = path.split('.')[0]
   const owner = root === 'person' ? scope.personSource : root === 'custody' ? scope.custody : undefined
   const base: Source = owner ?? { ref: `${root}`, categories: [], confidentiality: 'N' }
-  return {
-    ...sourceOf(base),
-    categories: [...new Set([own, ...base.categories])],
-    confidentiality: higher(base.confidentiality, categories[own].confidentiality),
-  }
+  const besides = Object.entries(base.reveals ?? {}).flatMap(([part, of]) => (`${path}.`.startsWith(`${part}.`) ? of : []))
+  const source = raised(base, [own, ...besides])
+  return { ...source, categories: [...new Set([own, ...source.categories])] }
 }
 
+/** A source that is about more. */
+const raised = (source: Source, more: readonly Category[]): Source => ({
+  ...sourceOf(source),
+  categories: [...new Set([...source.categories, ...more])],
+  ...(source.labels ? { labels: [...new Set([...source.labels, ...more])] } : {}),
+  confidentiality: more.map((each) => categories[each].confidentiality).reduce<Confidentiality>(higher, source.confidentiality),
+})
+
 /** One line of the table an information-governance lead signs. */
-export type DisclosureRow = { section: string; element: string; what: string; categories: readonly Category[]; must: boolean }
+export type DisclosureRow = { section: string; element: string; what: string; categories: readonly Category[]; must: boolean; why: string }
 
 /** Every value a mapping can ever let out: the section and FHIR element it goes to, where it comes from, under which categories. */
 export function disclosures(mapping: Mapping): DisclosureRow[] {
@@ -345,7 +372,7 @@ export function disclosures(mapping: Mapping): DisclosureRow[] {
       const source = node.category
         ? { what: node.path, categories: [node.category] }
         : { what: `${list!.list}.${node.path}`, categories: list!.may }
-      if (!node.link) rows.push({ section, element, ...source, must: node.must })
+      if (!node.link) rows.push({ section, element, ...source, must: node.must, why: reasonFor(mapping, section, element) })
       return
     }
     if (isEach(node)) {
@@ -360,4 +387,12 @@ export function disclosures(mapping: Mapping): DisclosureRow[] {
   }
   for (const [section, template] of Object.entries(mapping.message)) walk(template, section, '')
   return rows
+}
+
+/** The nearest reason: of the element or a part it stands in, else of its section. */
+function reasonFor({ why }: Mapping, section: string, element: string): string {
+  const reasons = why as Readonly<Record<string, string>>
+  const parts = [section, ...element.split('.').slice(1)]
+  const own = parts.map((_, dropped) => reasons[parts.slice(0, parts.length - dropped).join('.')])
+  return own.find((reason) => reason !== undefined) as string
 }

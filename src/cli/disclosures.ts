@@ -8,14 +8,15 @@ import { Fault, table, type Verb } from './terminal.ts'
 
 export const listDisclosures: Verb = {
   name: 'disclosures',
-  usage: 'disclosures [KIND] [--markdown]',
-  does: 'lists everything each kind of partner can be told, with its purpose and legal basis',
+  usage: 'disclosures [KIND] [--markdown | --csv]',
+  does: 'lists everything each kind of partner can be told, with its purpose, its legal basis and the reason for each item',
   takes: [0, 1],
-  options: { markdown: { type: 'boolean' } },
-  run: async ({ positionals: [kind], values: { markdown } }, { adapters }) => {
+  options: { markdown: { type: 'boolean' }, csv: { type: 'boolean' } },
+  run: async ({ positionals: [kind], values: { markdown, csv } }, { adapters }) => {
     const chosen = kind === undefined ? [...adapters.values()] : [adapters.get(kind)].filter((one) => one !== undefined)
     if (chosen.length === 0) throw new Fault(`KIND is one of ${[...adapters.keys()].join(', ')}.`, 2)
-    return { json: chosen.map(asData), text: markdown ? asMarkdown(chosen) : chosen.map(asPage).join('\n\n') }
+    const text = csv ? asCsv(chosen) : markdown ? asMarkdown(chosen) : chosen.map(asPage).join('\n\n')
+    return { json: chosen.map(asData), text }
   },
 }
 
@@ -30,6 +31,7 @@ const asData = ({ kind, name, mapping }: Adapter) => ({
   legalBasis: mapping.legalBasis,
   essential: mapping.essential,
   never: mapping.never,
+  knows: mapping.knows ?? [],
   handling: mapping.handling ?? [],
   statement: mapping.statement,
   items: disclosures(mapping),
@@ -37,15 +39,16 @@ const asData = ({ kind, name, mapping }: Adapter) => ({
 
 const list = (words: readonly string[]) => (words.length ? words.join('; ') : 'nothing is named')
 const rule =
-  'Each line leaves only if the person agreed to share it. An item of a list carries the category it is labelled with; one labelled with anything that is not named beside it stays.'
-const heads = ['what', 'where it stands in the message', 'when', 'shared as'] as const
+  'Each line leaves only if the person agreed to share it. An item of a list carries the category it is labelled with; one labelled with anything that is not named beside it stays. A value whose words or codes give away more leaves only if that may leave too.'
+const heads = ['what', 'where it stands in the message', 'when', 'shared as', 'why'] as const
 
 const rowsOf = ({ mapping }: Adapter): string[][] =>
-  disclosures(mapping).map(({ what, section, element, categories: of, must }) => [
+  disclosures(mapping).map(({ what, section, element, categories: of, must, why }) => [
     what,
     `${section}: ${element}`,
     must ? 'always' : 'if known',
     inWords(of).join('; '),
+    why,
   ])
 
 function asPage(adapter: Adapter): string {
@@ -58,12 +61,24 @@ function asPage(adapter: Adapter): string {
     `Legal basis  ${mapping.legalBasis}`,
     `Never told   ${list(inWords(mapping.never))}`,
     `Waits if not agreed: ${list(inWords(mapping.essential))}`,
+    `Knows anyway ${list(inWords(mapping.knows ?? []))}`,
     `Fixed words  ${mapping.statement}`,
     '',
     rule,
     '',
     table(heads, rowsOf(adapter)),
   ].join('\n')
+}
+
+/** A row for each item, for a spreadsheet (RFC 4180). A cell that would be taken for a formula is none. */
+function asCsv(chosen: readonly Adapter[]): string {
+  const cell = (text: string) => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text)
+  const line = (cells: readonly string[]) => `${cells.map((text) => `"${cell(text).replaceAll('"', '""')}"`).join(',')}\r\n`
+  const rows = chosen.flatMap((adapter) => {
+    const { kind, mapping } = adapter
+    return rowsOf(adapter).map((row) => [kind, String(mapping.version), ...row, mapping.purpose, mapping.legalBasis])
+  })
+  return [['kind', 'version', ...heads, 'purpose', 'legal basis'], ...rows].map(line).join('')
 }
 
 /** `docs/disclosures.md`, whole. */
@@ -77,6 +92,7 @@ function asMarkdown(chosen: readonly Adapter[]): string {
       ['legal basis', mapping.legalBasis],
       ['never told, whatever was agreed', list(inWords(mapping.never))],
       ['the handover waits if this is not agreed', list(inWords(mapping.essential))],
+      ['what it knows by what it is, so that being asked in those words gives nothing away', list(inWords(mapping.knows ?? []))],
       ['fixed words that go along', mapping.statement],
     ]
     const head = [`## ${name}`, '', `\`${kind}\`, version ${mapping.version}, from \`mappings/${kind}.ts\`.`, '', '| | |', '|---|---|']

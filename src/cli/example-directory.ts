@@ -14,6 +14,7 @@ const kindOfActivity: Readonly<Record<string, string>> = {
   'enhanced-support': 'enhanced-reconnect',
   'drug-and-alcohol': 'substance-misuse',
   transfer: 'reconnect-service',
+  'reconnect-transfer': 'reconnect-service',
 }
 const otherwise = 'community-support'
 

@@ -25,6 +25,8 @@ export type Source = {
   labels?: readonly string[]
   /** References to whoever recorded or asserted it, for a consent that names authors. */
   authors?: readonly string[]
+  /** What single values of it give away besides, by path ('description', 'person.address'): such a value leaves only if that may leave too. */
+  reveals?: Readonly<Record<string, readonly Category[]>>
 }
 
 /** One clinical or social fact: a source with what it says. */

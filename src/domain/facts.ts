@@ -5,12 +5,14 @@
 import type { Appointment, CodeableConcept, MedicationRequest, MedicationStatement, Observation, Resource } from '@medplum/fhirtypes'
 import { ours } from '../fhir/systems.ts'
 import { londonDate } from './calendar.ts'
-import type { Case, FactList, Finding, Medication, Meeting } from './case.ts'
-import { sourceOf } from './labels.ts'
-import { codeIn, given, type Index, ofType } from './resources.ts'
+import type { Case, FactList, Finding, Medication, Meeting, Source } from './case.ts'
+import { hasLabel, sourceOf as labelsOf } from './labels.ts'
+import { codeIn, given, type Index, namedIn, ofType } from './resources.ts'
 
 /** @param own resources of one person, none entered in error */
 export function factsOf(own: readonly Resource[], index: Index): Pick<Case, FactList> {
+  // The clinic of an appointment, whoever prescribed: who they are says as much as the fact itself.
+  const sourceOf = (resource: Resource) => labelsOf(resource, { also: namedIn(resource, index) })
   return {
     needs: ofType(own, 'Condition')
       .filter(({ verificationStatus }) => !unfounded(verificationStatus))
@@ -20,7 +22,10 @@ export function factsOf(own: readonly Resource[], index: Index): Pick<Case, Fact
         ...given('status', condition.clinicalStatus?.coding?.[0]?.code),
         ...given('onset', condition.onsetDateTime),
       })),
-    medications: [...ofType(own, 'MedicationStatement'), ...ofType(own, 'MedicationRequest')].map((each) => medicationOf(each, index)),
+    medications: [...ofType(own, 'MedicationStatement'), ...ofType(own, 'MedicationRequest')].map((each) => ({
+      ...sourceOf(each),
+      ...medicationOf(each, index),
+    })),
     allergies: ofType(own, 'AllergyIntolerance')
       .filter(({ verificationStatus }) => !unfounded(verificationStatus))
       .map((allergy) => ({
@@ -31,10 +36,13 @@ export function factsOf(own: readonly Resource[], index: Index): Pick<Case, Fact
     flags: ofType(own, 'Flag').map((flag) => ({ ...sourceOf(flag), code: flag.code, status: flag.status })),
     findings: ofType(own, 'Observation')
       .filter((observation) => !isCustody(observation))
-      .map(findingOf),
-    meetings: ofType(own, 'Appointment').map(meetingOf),
+      .map((each) => ({ ...sourceOf(each), ...findingOf(each) })),
+    meetings: ofType(own, 'Appointment').map((each) => ({ ...sourceOf(each), ...meetingOf(each) })),
   }
 }
+
+/** What a fact says, without where it stands and how it is labelled. */
+type Unlabelled<T> = Omit<T, keyof Source>
 
 /** Custody is an Observation of its own kind: the case has a place for it. */
 export const isCustody = ({ code }: Observation): boolean => codeIn(code, ours('observation')) === 'custody'
@@ -42,7 +50,7 @@ export const isCustody = ({ code }: Observation): boolean => codeIn(code, ours('
 const unfounded = (verification: CodeableConcept | undefined): boolean =>
   verification?.coding?.some(({ code }) => code === 'entered-in-error' || code === 'refuted') === true
 
-function medicationOf(resource: MedicationStatement | MedicationRequest, index: Index): Medication {
+function medicationOf(resource: MedicationStatement | MedicationRequest, index: Index): Unlabelled<Medication> {
   const { medicationCodeableConcept, medicationReference } = resource
   const inside = resource.contained?.find(({ id }) => `#${id}` === medicationReference?.reference)
   const referred = inside ?? index.get(medicationReference?.reference)
@@ -51,7 +59,6 @@ function medicationOf(resource: MedicationStatement | MedicationRequest, index: 
   const until =
     resource.resourceType === 'MedicationStatement' ? resource.effectivePeriod?.end : resource.dispenseRequest?.validityPeriod?.end
   return {
-    ...sourceOf(resource, { also: medication ? [medication] : [] }),
     medication: medicationCodeableConcept ?? medication?.code ?? { ...given('text', medicationReference?.display) },
     status: resource.status ?? 'unknown',
     ...given('dosage', dosage?.[0]?.text),
@@ -59,10 +66,10 @@ function medicationOf(resource: MedicationStatement | MedicationRequest, index: 
   }
 }
 
-function findingOf(observation: Observation): Finding {
+function findingOf(observation: Observation): Unlabelled<Finding> {
   const { code, status, effectiveDateTime, effectivePeriod } = observation
   const effective = londonDate(effectiveDateTime ?? effectivePeriod?.start)
-  return { ...sourceOf(observation), code, status, ...given('effective', effective), value: foundIn(observation) }
+  return { code, status, ...given('effective', effective), value: foundIn(observation) }
 }
 
 /** What was found, in one of its forms; nothing when the code says it all, or the form is none of ours. */
@@ -85,13 +92,14 @@ function foundIn({
   return comparator ? { text: [comparator, value, unit].filter(Boolean).join(' ') } : { quantity: { value, ...given('unit', unit) } }
 }
 
-function meetingOf(appointment: Appointment): Meeting {
+/** Its times are told as an appointment's; its words are free text, and only what somebody labelled. */
+function meetingOf(appointment: Appointment): Unlabelled<Meeting> {
+  const words = hasLabel(appointment)
   return {
-    ...sourceOf(appointment),
     status: appointment.status,
     ...given('start', appointment.start),
     ...given('end', appointment.end),
-    ...given('description', appointment.description),
-    ...given('kind', appointment.serviceType?.[0] ?? appointment.appointmentType),
+    ...given('description', words ? appointment.description : undefined),
+    ...given('kind', words ? (appointment.serviceType?.[0] ?? appointment.appointmentType) : undefined),
   }
 }

@@ -1,12 +1,13 @@
 /**
  * What a resource is about and how confidential it is: its own security labels, and what its codes give away.
  *
- * Labels and codes only ever add. A label we can not read can not be honoured, so such a resource is about nothing we know and
- * as confidential as can be: told to nobody. The tables below are the whole of what codes are taken to mean.
+ * Labels, codes and words only ever add: a high-water mark. A label we can not read can not be honoured, so such a resource is about
+ * nothing we know and as confidential as can be: told to nobody. What codes and words are taken to mean is `profiles/ConceptMap-category.json`.
  *
  * @see CONTRACT.md 4 (labels), domain/consent.md B3, C7.9
  */
 import type { Coding, Resource } from '@medplum/fhirtypes'
+import conceptMap from '../../profiles/ConceptMap-category.json' with { type: 'json' }
 import { actCode, actReason, confidentiality as confidentialitySystem, ours } from '../fhir/systems.ts'
 import { londonDate } from './calendar.ts'
 import type { Source } from './case.ts'
@@ -15,28 +16,31 @@ import { type Category, type Confidentiality, categories, categoryOfLabel, confi
 /**
  * Where a resource stands in the record and how it is labelled.
  *
- * @param more `also`: resources it can not be read without (the Medication of a statement), `categories`: what the reader knows it is
+ * @param more `also`: what it names (the Medication of a statement, the clinic of an appointment), `categories`: what the reader knows it is
  */
 export function sourceOf(resource: Resource, more: { also?: readonly Resource[]; categories?: readonly Category[] } = {}): Source {
-  const all = [resource, ...(more.also ?? [])]
+  const inside = 'contained' in resource ? (resource.contained ?? []) : []
+  const all = [resource, ...inside, ...(more.also ?? [])]
   const labels = all.flatMap(({ meta }) => meta?.security ?? [])
   const ref = `${resource.resourceType}/${resource.id}`
   const date = dateOf(resource)
-  const codings = all.flatMap((each) => [...codingsIn(each)])
+  const { codings, texts } = lookedThrough(all)
   const known = { ...(date ? { date } : {}), ...listed('codes', codings.flatMap(codeOf)), ...listed('authors', authorsOf(resource)) }
   if (labels.some(unreadable)) return { ref, categories: [], confidentiality: 'V', ...known }
 
   const said = labels.flatMap((label) => categoryOfLabel(label) ?? [])
-  const otherwise: Category[] = [
+  const coded: Category[] = [
     ...(more.categories ?? []),
-    ...(typeCategories[resource.resourceType] ?? []),
+    ...(unreadableMedicine(all) ? [] : (typeCategories[resource.resourceType] ?? [])),
     ...codings.flatMap(impliedBy),
-    ...(resource.resourceType.startsWith('Medication') ? all.flatMap(substitution) : []),
   ]
+  // Words raise what is about something we know; by themselves they do not make free text something to share.
+  const otherwise = said.length + coded.length > 0 ? [...coded, ...toldBy(texts)] : []
   const found = new Set<Category>([...said, ...otherwise])
   const levels = [
     stated(labels) ?? (found.size ? 'U' : unlabelled(resource)),
     ...[...found].map((category) => categories[category].confidentiality),
+    ...(codings.some(restricted) ? (['R'] as const) : []),
   ]
   const hl7 = labels.flatMap((label) => (label.system === actCode && categoryOfLabel(label) ? [label.code as string] : []))
   const own = labels.flatMap((label) => (label.system === actCode ? [] : (categoryOfLabel(label) ?? [])))
@@ -58,6 +62,9 @@ function authorsOf(resource: Resource): string[] {
     return typeof reference === 'string' ? [reference] : []
   })
 }
+
+/** Did somebody say what it is about? */
+export const hasLabel = ({ meta }: Resource): boolean => meta?.security?.some((label) => categoryOfLabel(label) !== undefined) === true
 
 /** Nothing says what it is: restricted. A Patient or CarePlan needs no label (CONTRACT.md 4). */
 const unlabelled = ({ resourceType }: Resource): Confidentiality => (resourceType === 'Patient' || resourceType === 'CarePlan' ? 'N' : 'R')
@@ -88,110 +95,80 @@ const typeCategories: Partial<Record<Resource['resourceType'], readonly Category
   Appointment: ['appointments'],
 }
 
-const sct = 'http://snomed.info/sct'
-const snomed = (category: Category, ...codes: string[]): [string, readonly Category[]][] => codes.map((code) => [code, [category]])
-
-/** What a code says a resource is about, by code system. */
-const implications: Readonly<Record<string, Readonly<Record<string, readonly Category[]>>>> = {
-  [ours('need')]: {
-    'physical-health': ['physical-health'],
-    'mental-health': ['mental-health'],
-    'substance-misuse': ['substance-misuse'],
-    autism: ['neurodiversity'],
-    adhd: ['neurodiversity'],
-    'learning-difficulty': ['neurodiversity'],
-    // what a person needs to be understood, and not a diagnosis
-    'communication-difficulty': ['adjustments'],
-    'medication-continuity': ['medication'],
-    dental: ['physical-health'],
-    'gp-access': ['practical'],
-    // 'other-vulnerability' says nothing about what it is
-  },
-  [ours('flag')]: {
-    'reasonable-adjustment': ['adjustments'],
-    'risk-to-others': ['risk-to-others'],
-    'risk-to-self': ['risk-to-self'],
-    safeguarding: ['safeguarding'],
-    // 'special-allocation-scheme' is left to its label: a practice must be able to know of it (closed-loop.md C3), and is never
-    // told about risk to others
-  },
-  [ours('observation')]: {
-    custody: ['release'],
-    offence: ['offence'],
-    sentence: ['offence'],
-    licence: ['offence'],
-    mappa: ['offence', 'risk-to-others'],
-    'risk-of-serious-harm': ['risk-to-others'],
-    'risk-to-self': ['risk-to-self'],
-    accommodation: ['accommodation'],
-    employment: ['practical'],
-    benefits: ['practical'],
-    wellbeing: ['mental-health'],
-    naloxone: ['substance-misuse'],
-    'opioid-substitution': ['substance-misuse', 'medication'],
-  },
-  [ours('support-activity')]: {
-    'substance-misuse': ['substance-misuse'],
-    'mental-health': ['mental-health'],
-    prescription: ['medication'],
-    housing: ['accommodation'],
-  },
-  // bars-ukcore.md 3.10. An infection risk may be a blood-borne virus. The other categories say nothing we could share under.
-  'https://fhir.nhs.uk/CodeSystem/flag-categories-bars': {
-    RA: ['adjustments'],
-    SG: ['safeguarding'],
-    SS: ['risk-to-others'],
-    IR: ['physical-health', 'sexual-health'],
-  },
-  // Codes seen in public sources (substance-misuse.md 6); not a classification of SNOMED CT.
-  [sct]: Object.fromEntries([
-    ...snomed('substance-misuse', '75544000', '66590003', '310653000', '266707007', '60112009', '827094004', '720176005', '23915005'),
-    ...snomed('substance-misuse', '226034001', '777651000000101', '105542008', '361055000', '371422002'),
-    ...snomed('substance-misuse', '417096006', '390857005', '431260004', '38670004', '401266006'),
-    ...snomed('substance-misuse', '109201000000109', '788125002', '23941000087103', '23951000087100'),
-    ...snomed('substance-misuse', '494041000000102', '700187009', '313104000'),
-    ...snomed('mental-health', '390866009', '401277000', '89301000000108', '948211000000107'),
-    ...snomed('physical-health', '310144008', '722176000', '306186000', '306735003', '103697008'),
-    ...snomed('accommodation', '32911000'),
-    ...snomed('release', '105568001'),
-    ...snomed('risk-to-others', '129707006'),
+/** What a code says a resource is about, by code system: `profiles/ConceptMap-category.json`, the one place where that is written. */
+const implications: ReadonlyMap<string, ReadonlyMap<string, readonly Category[]>> = new Map(
+  conceptMap.group.map(({ source, element }) => [
+    source,
+    new Map(element.map(({ code, target }) => [code, target.map((one) => one.code as Category)])),
   ]),
+)
+/** Restricted, whatever its category: being on the Special Allocation Scheme (closed-loop.md C3). */
+const restricted = ({ system, code }: Coding): boolean => system === ours('flag') && code === 'special-allocation-scheme'
+
+const impliedBy = ({ system, code }: Coding): readonly Category[] => implications.get(system ?? '')?.get(code ?? '') ?? []
+
+/** The words that give something away, as one expression, and the categories of each. */
+const wordCategories = new Map(
+  conceptMap.group
+    .filter(({ source }) => source === ours('word'))
+    .flatMap(({ element }) => element.map(({ code, target }) => [code.replaceAll('-', ' '), target.map((one) => one.code as Category)])),
+)
+const telling = new RegExp(` (${[...wordCategories.keys()].sort((a, b) => String(b).length - String(a).length).join('|')})(?=s? )`, 'g')
+
+/** Small letters, no accents, no apostrophes, one space between words and at either end. */
+const plain = (text: string): string =>
+  ` ${text
+    .normalize('NFKD')
+    .replace(/[\u0300-\u036f'’]/g, '')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, ' ')} `.replace(/ {2,}/g, ' ')
+
+/** What the words of a text give away: a medicine's brand, a clinic's name, a group. Words only add, they share nothing. */
+const toldBy = (texts: readonly string[]): Category[] =>
+  texts.flatMap((text) => [...plain(text).matchAll(telling)].flatMap(([, word]) => wordCategories.get(word as string) ?? []))
+
+/** The categories that the codes and words of any part of a resource give away. */
+export const givenAway = (part: unknown): Category[] => {
+  const { codings, texts } = lookedThrough([part])
+  return [...new Set([...codings.flatMap(impliedBy), ...toldBy(texts)])]
 }
 
-const impliedBy = ({ system, code }: Coding): readonly Category[] => {
-  const table = system ? implications[system] : undefined
-  return table && code && Object.hasOwn(table, code) ? (table[code] as readonly Category[]) : []
-}
-
-/** Medicines that say by their name that somebody is treated for dependence, as the British National Formulary lists them. */
-const substitutes =
-  /methadone|physeptone|buprenorphine|subutex|suboxone|espranor|buvidal|lofexidine|naltrexone|naloxone|nalmefene|acamprosate|disulfiram/i
-
-function substitution(resource: Resource): Category[] {
-  const names = [...conceptsIn(resource)].flatMap(({ text, coding }) => [text, ...(coding ?? []).map(({ display }) => display)])
-  return names.some((name) => name !== undefined && substitutes.test(name)) ? ['substance-misuse'] : []
+/** A medicine named by codes alone, none of which we know: nothing says that it is not one of those that give something away. */
+function unreadableMedicine(all: readonly Resource[]): boolean {
+  const concepts = all.flatMap((each) => [...conceptsIn(each)])
+  const codings = concepts.flatMap(({ coding }) => coding ?? [])
+  const named = concepts.some(({ text }) => text) || codings.some(({ display }) => display)
+  return codings.length > 0 && !named && codings.every((coding) => impliedBy(coding).length === 0)
 }
 
 type Concept = { text?: string; coding?: Coding[] }
 
-/** The medicine itself: not what somebody is allergic to, nor why it is taken. */
 function* conceptsIn(resource: Resource): Generator<Concept> {
   if (resource.resourceType === 'MedicationStatement' || resource.resourceType === 'MedicationRequest') {
     if (resource.medicationCodeableConcept) yield resource.medicationCodeableConcept
     if (resource.medicationReference?.display) yield { text: resource.medicationReference.display }
-    for (const inside of resource.contained ?? []) yield* conceptsIn(inside as Resource)
   }
-  if (resource.resourceType === 'Medication') {
-    if (resource.code) yield resource.code
-    for (const { itemCodeableConcept } of resource.ingredient ?? []) if (itemCodeableConcept) yield itemCodeableConcept
-  }
+  if (resource.resourceType === 'Medication' && resource.code) yield resource.code
 }
 
-/** Every coding anywhere in a resource but in its own meta. */
-function* codingsIn(node: unknown, key = ''): Generator<Coding> {
-  if (key === 'meta' || typeof node !== 'object' || node === null) return
-  if ('system' in node && 'code' in node) yield node as Coding
-  for (const [name, child] of Object.entries(node)) yield* codingsIn(child, Array.isArray(node) ? key : name)
+/** Not looked into: labels are read by themselves, notes and narrative never leave, ids and addresses of systems say nothing. */
+const passedOver = new Set(['meta', 'note', 'div', 'id', 'system', 'reference', 'url', 'profile', 'resourceType', 'status', 'data'])
+
+/** Every coding and every text anywhere in these. */
+function lookedThrough(nodes: readonly unknown[]): { codings: Coding[]; texts: string[] } {
+  const codings: Coding[] = []
+  const texts: string[] = []
+  const look = (node: unknown): void => {
+    if (typeof node === 'string' && /[a-z]{2}/i.test(node)) texts.push(node)
+    if (typeof node !== 'object' || node === null) return
+    if ('system' in node && 'code' in node) codings.push(node as Coding)
+    for (const [name, child] of Object.entries(node)) {
+      if (passedOver.has(name) || (name === 'code' && typeof child === 'string')) continue
+      look(child)
+    }
+  }
+  for (const node of nodes) look(node)
+  return { codings, texts }
 }
 
 /** The day a resource is about or else was written down. A date that means more than one day is none. */

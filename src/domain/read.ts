@@ -2,13 +2,13 @@
  * A person's record as a `Case`: FHIR resources in, plain typed words out, and what is missing. Tolerant of old shapes and of
  * absent parts; strict about what can not be shared safely: entered in error is not read, another person's is not read.
  */
-import type { CarePlan, CareTeam, Consent, PractitionerRole, Resource, ServiceRequest } from '@medplum/fhirtypes'
+import type { CarePlan, CareTeam, Consent, Patient, PractitionerRole, Resource, ServiceRequest } from '@medplum/fhirtypes'
 import { BASE, ours } from '../fhir/systems.ts'
 import { londonDate, stretchOf } from './calendar.ts'
 import type { Case, Custody, CustodyBasis, Plan, Referral, Worker } from './case.ts'
 import { governing } from './consent.ts'
 import { factsOf, isCustody } from './facts.ts'
-import { sourceOf } from './labels.ts'
+import { givenAway, sourceOf } from './labels.ts'
 import { personOf } from './person.ts'
 import { codeIn, given, type Index, indexOf, odsIn, ofType } from './resources.ts'
 
@@ -39,7 +39,7 @@ export function read(resources: readonly Resource[], patientId: string, day?: st
 
   const found: Case = {
     person: who.person,
-    personSource: sourceOf(patient),
+    personSource: { ...sourceOf(patient), reveals: { 'person.address': givenAway(addresses(patient)) } },
     ...given('referral', referralOf(own)),
     ...given('custody', custodyOf(own)),
     ...given('worker', workerOf(ofType(own, 'CareTeam'), index, day)),
@@ -54,6 +54,9 @@ export function acceptedCase(resources: readonly Resource[], patientId: string, 
   const { missing } = read(resources, patientId, day)
   return { accepted: missing.length === 0, missing }
 }
+
+/** A refuge, a hostel for people under supervision: an address can say why somebody lives there. */
+const addresses = ({ address = [] }: Patient) => address.map(({ line, text, city, district }) => ({ line, text, city, district }))
 
 const sentences = {
   person: 'No person with a name is in the record.',

@@ -24,6 +24,34 @@ export const ofType = <T extends Resource['resourceType']>(resources: readonly R
 export const codeIn = (concept: CodeableConcept | undefined, system: string): string | undefined =>
   (concept?.coding?.find((coding) => coding.system === system) ?? concept?.coding?.find((coding) => coding.system === undefined))?.code
 
+/** Who and where: what a resource names that says something about the person by being named. */
+const telling: ReadonlySet<string> = new Set([
+  'Encounter',
+  'HealthcareService',
+  'Location',
+  'Medication',
+  'Organization',
+  'Practitioner',
+  'PractitionerRole',
+])
+
+/** The medicines, people, places and services a resource refers to, and those they belong to. */
+export function namedIn(resource: Resource, index: Index): Resource[] {
+  const found = new Set<Resource>()
+  const look = (node: unknown, deeper: number): void => {
+    if (typeof node !== 'object' || node === null) return
+    const { reference } = node as { reference?: unknown }
+    const named = typeof reference === 'string' ? index.get(reference) : undefined
+    if (named && telling.has(named.resourceType) && !found.has(named)) {
+      found.add(named)
+      if (deeper > 0) look(named, deeper - 1)
+    }
+    for (const child of Object.values(node)) look(child, deeper)
+  }
+  look(resource, 2)
+  return [...found]
+}
+
 type Identifier = { system?: string; value?: string }
 
 /** The value of an identifier; senders differ in the case of the '/Id/' part. */

@@ -7,8 +7,10 @@ import { v5 } from 'uuid'
 import type { Adapter } from '../adapter.ts'
 import { startOfDay, today } from '../domain/calendar.ts'
 import type { Activity, Case, Source } from '../domain/case.ts'
+import { type Category, categories, higher } from '../domain/categories.ts'
 import { type Decision, decide } from '../domain/consent.ts'
 import type { Partner } from '../domain/directory.ts'
+import { givenAway } from '../domain/labels.ts'
 import { type Missing, read } from '../domain/read.ts'
 import type { Filled, Scope } from '../mapping.ts'
 import { fillFor } from './overriding.ts'
@@ -73,20 +75,39 @@ function considerPartner(situation: Situation, found: Case, consents: Consent[],
 
 /** A case as one partner's mapping sees it: the plan's activities are its own only. */
 export function scopeOf(found: Case, wanted: readonly Wanted[]): Scope {
-  const { plan, worker, ...others } = found
+  const { plan, worker, ...about } = found
   const own = (id: string | undefined) => (id ? v5(`${found.person.id}/${id}`, v5.URL) : undefined)
   // A worker is told once for each person they look after, and goes with that person's information.
   const ids = worker && { practitionerId: own(worker.practitionerId), roleId: own(worker.roleId) }
-  const rest = { ...others, ...(worker ? { worker: { ...worker, ...withoutGaps(ids ?? {}) } } : {}) }
-  const activities = wanted.map(({ activity }): Activity & Source => ({
-    ...activity,
-    ref: `CarePlan/${plan?.id}#${activity.key}`,
-    categories: ['activity'],
-    confidentiality: 'N',
-  }))
-  if (!plan) return { ...rest, activities }
-  const { activities: _all, ...outline } = plan
-  return { ...rest, plan: outline, activities }
+  const rest = { ...about, ...(worker ? { worker: { ...worker, ...withoutGaps(ids ?? {}) } } : {}) }
+  const activities = wanted.map(({ activity, adapter }): Activity & Source => {
+    const besides = (part: unknown) => givenAway(part).filter((category) => !adapter.mapping.knows?.includes(category))
+    return {
+      ...activity,
+      ref: `CarePlan/${plan?.id}#${activity.key}`,
+      categories: ['activity'],
+      confidentiality: 'N',
+      reveals: { code: besides(activity.code), description: besides(activity.description) },
+    }
+  })
+  if (!plan) return { ...rest, activities, others: [] }
+  const { activities: all, ...outline } = plan
+  const mine = new Set(wanted.map(({ activity }) => activity))
+  const others = all.filter((activity) => !mine.has(activity)).map((activity) => otherActivity(plan.id, activity))
+  return { ...rest, plan: outline, activities, others }
+}
+
+/** What the plan asks of somebody else: about all that its code and words say, and of nobody we name. */
+function otherActivity(plan: string, activity: Activity): Activity & Source {
+  const { performer: _nobody, ...rest } = activity
+  const about = [...new Set<Category>(['activity', ...givenAway([activity.code, activity.description])])]
+  const confidentiality = about.map((category) => categories[category].confidentiality).reduce(higher)
+  return {
+    ...rest,
+    ref: `CarePlan/${plan}#other-${activity.key}-${activity.performer?.partner ?? activity.performer?.ods ?? ''}`,
+    categories: about,
+    confidentiality,
+  }
 }
 
 /** Before its window a partner is not asked. Most kinds open with RECONNECT itself and need no date; a GP practice does not. */

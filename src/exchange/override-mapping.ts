@@ -34,6 +34,7 @@ type Sections = {
 }
 
 const may = allCategories
+const listed = 'The override lists it, and says why.'
 const patient = from('person.id', 'identity').reference('Patient')
 
 export const overrideMapping = defineMapping<Sections>({
@@ -45,6 +46,19 @@ export const overrideMapping = defineMapping<Sections>({
   essential: [],
   never: [],
   statement: 'This was disclosed without the person’s agreement, for a recorded reason. Use it for that reason only.',
+  why: {
+    patient: listed,
+    carePlan: listed,
+    worker: listed,
+    workerRole: listed,
+    custody: listed,
+    needs: listed,
+    medications: listed,
+    allergies: listed,
+    flags: listed,
+    findings: listed,
+    appointments: listed,
+  },
   message: {
     patient: {
       resourceType: 'Patient',

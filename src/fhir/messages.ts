@@ -53,7 +53,10 @@ export function shelfOf({ filled, adapter, service, partner, task, serviceReques
     now,
   })
   const about: Confidentiality = mapping.essential.map((each) => categories[each].confidentiality).reduce(higher, 'N')
-  const own = [request, task, ...(consent ? [consentView(consent, patient, service, partner, mapping.purposeOfUse)] : [])]
+  // A Task says what is asked for only if the plan this partner sees does.
+  const { reasonCode, ...rest } = task
+  const asked = reasonCode && request.code && same(reasonCode, request.code) ? task : rest
+  const own = [request, asked, ...(consent ? [consentView(consent, patient, service, partner, mapping.purposeOfUse)] : [])]
   const label = (resource: Resource, level: Confidentiality): Resource =>
     metaLast(resource, labelled(resource, level, mapping.handling ?? []))
   return [
@@ -82,9 +85,10 @@ function withIds(sections: Record<string, Resource[]>, request: string): Resourc
 /** Of the activities this partner may be told of, the one its Task is for. */
 function activityOf(plan: CarePlan | undefined, task: Task) {
   const details = (plan?.activity ?? []).flatMap(({ detail }) => (detail?.code ? [{ code: detail.code }] : []))
-  const wanted = JSON.stringify(task.reasonCode)
-  return details.find(({ code }) => JSON.stringify(code) === wanted) ?? (details.length === 1 ? details[0] : undefined)
+  return details.find(({ code }) => same(code, task.reasonCode)) ?? (details.length === 1 ? details[0] : undefined)
 }
+
+const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
 
 /** High-water mark of what a resource discloses. */
 function levelOf({ resourceType, id }: Resource, disclosures: readonly Disclosure[]): Confidentiality {

@@ -59,7 +59,7 @@ describe.each([...adapters.values()].map((adapter) => [adapter.kind, adapter] as
       const labels = (meta?.security ?? []).map(({ code }) => code as string)
       expect([resourceType, labels]).toEqual([
         resourceType,
-        [expect.stringMatching(/^[NR]$/), 'MINEC', 'NORDSCLCD', ...(kind === 'probation' ? ['NOREUSE'] : [])],
+        [expect.stringMatching(/^[NR]$/), 'MINEC', 'NORDSCLCD', ...(adapter.mapping.handling ?? [])],
       ])
       expect(labels.filter((code) => kinds.has(code))).toEqual([])
     }
@@ -74,7 +74,7 @@ describe.each([...adapters.values()].map((adapter) => [adapter.kind, adapter] as
       messageFor(adapter),
       messageFor(adapter, { scope: sam(kind) }),
       notice,
-      messageFor(adapter, { allowed: new Set(['identity', 'substance-misuse']) }),
+      messageFor(adapter, { allowed: new Set(['identity', ...adapter.mapping.essential]) }),
     ]) {
       expect(validate(bundle)).toEqual([])
     }

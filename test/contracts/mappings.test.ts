@@ -98,6 +98,13 @@ describe.each([...adapters.values()].map(({ mapping }) => [mapping.kind, mapping
     }
   })
 
+  test('gives a reason for every item, in a sentence', () => {
+    for (const { section, why } of disclosures(mapping)) expect([section, why]).toEqual([section, expect.stringMatching(/^[A-Z].{15,}\.$/)])
+    const sections = disclosures(mapping).map(({ section, element }) => [section, ...element.split('.').slice(1)].join('.'))
+    const idle = Object.keys(mapping.why).filter((key) => !sections.some((one) => `${one}.`.startsWith(`${key}.`)))
+    expect(idle).toEqual([])
+  })
+
   test('takes no category into an allow-list that is never told, and says why it is told anything', () => {
     expect(mapping.purpose).toMatch(/\.$/)
     expect(mapping.legalBasis).toMatch(/6\(1\)\(e\)/)
@@ -138,6 +145,27 @@ test('an Enhanced RECONNECT team is told the MAPPA level and no other offence', 
   const { mapping } = adapters.get('enhanced-reconnect') as NonNullable<ReturnType<typeof adapters.get>>
   const offences = [...wordsIn(fill(mapping, scope, allow(everything)))].filter((word) => sourceOfWord(word).categories.includes('offence'))
   expect(offences.map((word) => sourceOfWord(word).path)).toEqual(['Observation/mappa'])
+})
+
+test('a community support service is told nothing about health or custody but a day, and no number', () => {
+  const { mapping } = adapters.get('community-support') as NonNullable<ReturnType<typeof adapters.get>>
+  const told = new Set([...wordsIn(fill(mapping, scope, allow(everything)))].flatMap((word) => sourceOfWord(word).categories))
+  const paths = [...wordsIn(fill(mapping, scope, allow(everything)))].map((word) => sourceOfWord(word).path)
+  expect([...told].sort()).toEqual(['accommodation', 'activity', 'adjustments', 'contact', 'identity', 'practical', 'release', 'worker'])
+  expect(paths.filter((path) => /Number|crn|address|establishment/.test(path))).toEqual([])
+})
+
+test('another RECONNECT service is told what is planned with others, under what their words give away, and not with whom', () => {
+  const { mapping } = adapters.get('reconnect-service') as NonNullable<ReturnType<typeof adapters.get>>
+  const [other] = scope.others
+  const told = JSON.stringify(sectionsOf(fill(mapping, scope, allow(everything))))
+  expect(told).toContain(other?.description)
+  const without = new Set(everything)
+  without.delete('substance-misuse')
+  expect(JSON.stringify(sectionsOf(fill(mapping, scope, allow(without))))).not.toContain(other?.description)
+  for (const [kind, { mapping }] of adapters)
+    if (kind !== 'reconnect-service')
+      expect(JSON.stringify(sectionsOf(fill(mapping, scope, allow(everything))))).not.toContain(other?.description)
 })
 
 test('a drug team without substance misuse is told nothing', () => {

@@ -10,7 +10,7 @@ const rules = { kind: 'test', version: 1, purpose: 'p', purposeOfUse: [], legalB
 const yes = allow(everything)
 const sections = (filled: Filled) => (filled.outcome === 'ready' ? filled.sections : filled.outcome)
 const patientOf = (patient: Mapping<{ patient: Patient }>['message']['patient']) =>
-  defineMapping<{ patient: Patient }>({ ...rules, message: { patient } }) as Mapping
+  defineMapping<{ patient: Patient }>({ ...rules, why: { patient: 'r' }, message: { patient } }) as Mapping
 
 describe('a gap', () => {
   test('that is known and allowed is filled', () => {
@@ -78,6 +78,7 @@ describe('a list', () => {
     defineMapping<{ needs: Condition }>({
       ...rules,
       never,
+      why: { needs: 'r' },
       message: {
         needs: each('needs', { may }, (need) => ({
           resourceType: 'Condition',
@@ -135,14 +136,14 @@ test('the essential category not allowed withholds everything', () => {
   expect(fill(mapping, scope, allow(new Set(['identity']))).outcome).toBe('withheld')
 })
 
-test('the disclosure table names section, element, source and categories', () => {
+test('the disclosure table names section, element, source, categories and the reason', () => {
   const mapping = patientOf({
     resourceType: 'Patient',
     id: from('person.id', 'identity').id(),
     name: [{ family: from('person.family', 'identity') }],
   })
   expect(disclosures(mapping)).toEqual([
-    { section: 'patient', element: 'Patient.name.family', what: 'person.family', categories: ['identity'], must: true },
+    { section: 'patient', element: 'Patient.name.family', what: 'person.family', categories: ['identity'], must: true, why: 'r' },
   ])
 })
 
