@@ -9,6 +9,7 @@ import codesCategory from './CodeSystem-category.json' with { type: 'json' }
 import codesCustodyBasis from './CodeSystem-custody-basis.json' with { type: 'json' }
 import codesFlag from './CodeSystem-flag.json' with { type: 'json' }
 import codesHandoverStatus from './CodeSystem-handover-status.json' with { type: 'json' }
+import codesLegalBasis from './CodeSystem-legal-basis.json' with { type: 'json' }
 import codesNeed from './CodeSystem-need.json' with { type: 'json' }
 import codesObservation from './CodeSystem-observation.json' with { type: 'json' }
 import codesPrison from './CodeSystem-prison.json' with { type: 'json' }
@@ -28,6 +29,7 @@ const codeSystems = [
   codesCustodyBasis,
   codesFlag,
   codesHandoverStatus,
+  codesLegalBasis,
   codesNeed,
   codesObservation,
   codesPrison,

@@ -14,6 +14,8 @@ export type Served = {
   date: string
   types: readonly string[]
   readOnly: readonly string[]
+  /** Our own code systems and maps: read by id, found by url. */
+  terminology: readonly string[]
   searchParameters: SearchParameters
   operationsOf: (type: string) => { name: string; definition: string }[]
   systemOperations: { name: string; definition: string }[]
@@ -53,9 +55,15 @@ export const capability = (served: Served): CapabilityStatement => ({
       },
       interaction: [{ code: 'transaction' }, { code: 'batch' }],
       operation: served.systemOperations,
-      resource: served.types.map((type) => resource(type, served)),
+      resource: [...served.types.map((type) => resource(type, served)), ...served.terminology.map(terminology)],
     },
   ],
+})
+
+const terminology = (type: string): CapabilityStatementRestResource => ({
+  type: type as NonNullable<CapabilityStatementRestResource['type']>,
+  interaction: [{ code: 'read' }, { code: 'search-type' }],
+  searchParam: [{ name: 'url', type: 'uri' }],
 })
 
 const reading = ['read', 'vread', 'history-instance', 'search-type'] as const

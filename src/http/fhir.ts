@@ -5,6 +5,7 @@
  */
 import type { Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
+import { definitionTypes, profiles } from '../../profiles/index.ts'
 import { type Letter, mustBeAllowed } from '../access/scopes.ts'
 import type { Write } from '../exchange/ask.ts'
 import type { Answer } from '../exchange/exchange.ts'
@@ -21,6 +22,29 @@ const type = ':type{[A-Z][A-Za-z]*}'
 const id = ':id{[A-Za-z0-9.-]+}'
 /** A client may write the dollar sign as it is or encoded. */
 const operation = ':operation{(?:\\$|%24)[a-z-]+}'
+
+/** Our own terminology, for any token: it says nothing about anybody. */
+function terminologyRoutes(app: Hono<Door>, answer: (c: Asked, what: Answer) => Response | Promise<Response>) {
+  for (const name of definitionTypes) {
+    const all = [...profiles.values()].filter((one) => one.resourceType === name)
+    route(app, `/fhir/${name}`, {
+      GET: (c) => {
+        const { url, ...others } = Object.fromEntries(withoutForm(paramsOf(c)))
+        if (Object.keys(others).length > 0) throw refuse(400, 'not-supported', 'Terminology is searched by url, or by nothing.')
+        const found = url === undefined ? all : all.filter((one) => one.url === url)
+        const entry = found.map((resource) => ({ fullUrl: resource.url as string, resource, search: { mode: 'match' as const } }))
+        return answer(c, { status: 200, body: { resourceType: 'Bundle', type: 'searchset', total: found.length, entry } })
+      },
+    })
+    route(app, `/fhir/${name}/${id}`, {
+      GET: (c) => {
+        const one = profiles.get(`${name}/${c.req.param('id')}`)
+        if (!one) throw refuse(404, 'not-found', 'There is no such resource here.')
+        return answer(c, { status: 200, body: one })
+      },
+    })
+  }
+}
 
 export function fhirRoutes(app: Hono<Door>, hall: Hall) {
   const { steps, settings, exchange } = hall
@@ -84,6 +108,7 @@ export function fhirRoutes(app: Hono<Door>, hall: Hall) {
   })
   route(app, '/fhir/_history', { GET: notSupported('The history of everything') })
   route(app, `/fhir/${operation}`, operationHandler(hall, 'system'))
+  terminologyRoutes(app, answer)
   route(app, `/fhir/${type}`, { GET: search, POST: write('POST', 'c'), PUT: unconditional, PATCH: unconditional, DELETE: unconditional })
   route(app, `/fhir/${type}/_search`, { POST: search })
   route(app, `/fhir/${type}/_history`, { GET: notSupported('The history of a type') })

@@ -2,6 +2,7 @@
  * What needs no token: is it well, how busy is it, what can it do, and the hands of a manual clock.
  */
 import type { Hono } from 'hono'
+import { definitionTypes } from '../../profiles/index.ts'
 import { destination } from '../clock.ts'
 import { isLoopback } from '../config.ts'
 import { capability } from '../fhir/capability.ts'
@@ -38,6 +39,7 @@ export function plainRoutes(app: Hono<Door>, hall: Hall) {
     date: new Date().toISOString(),
     types: settings.types,
     readOnly: settings.readOnly ?? [],
+    terminology: definitionTypes,
     searchParameters: settings.searchParameters,
     operationsOf: (type) => operationsOf(type).map(([name, { definition }]) => ({ name, definition })),
     systemOperations: [
