@@ -29,16 +29,20 @@ export type Stored = {
 }
 
 /** On the shelf already, deleted or not: `Conflict('resource.shelf, resource.type, resource.id')`. */
-export const createResource = (stored: Stored): Statement[] => [
-  statement(
-    'insert into resource (shelf, type, id, version, last_updated, patient, body, terms) values (?, ?, ?, ?, ?, ?, ?, ?)',
-    stored.shelf,
-    stored.type,
-    stored.id,
-    ...changing(stored),
-  ),
-  writeTerms(stored),
-]
+export function createResource(stored: Stored): Statement[] {
+  const found = foundBy(stored)
+  return [
+    statement(
+      'insert into resource (shelf, type, id, version, last_updated, patient, body, terms) values (?, ?, ?, ?, ?, ?, ?, ?)',
+      stored.shelf,
+      stored.type,
+      stored.id,
+      ...changing(stored, found),
+    ),
+    // Most types have no terms at all.
+    ...(found?.length ? [writeTerms(stored)] : []),
+  ]
+}
 
 /** Replaces the current version (brings a deleted one back); it is not `fromVersion` any more: `Conflict('version')`. */
 export function updateResource(stored: Stored, fromVersion: number): Statement[] {
@@ -51,7 +55,7 @@ export function updateResource(stored: Stored, fromVersion: number): Statement[]
       statement(
         `update resource set version = ?, last_updated = ?, patient = ?, body = ?, terms = ?
          where shelf = ? and type = ? and id = ? and version = ?`,
-        ...changing(stored),
+        ...changing(stored, foundBy(stored)),
         ...[shelf, type, id],
         fromVersion,
       ),
@@ -197,14 +201,16 @@ type Place = Pick<Stored, 'shelf' | 'type' | 'id'>
 const holderOf = ({ shelf, patient }: { shelf: string; patient?: string | null }): string => patient ?? shelf
 const placeOf = ({ shelf, type, id, version }: Place & { version: number }): string => `${shelf}|${type}|${id}|${version}`
 
-function changing(stored: Stored): Value[] {
+const foundBy = ({ shelf, body }: Stored): string[] | undefined => body && termsOf(shelf, body)
+
+function changing(stored: Stored, found: string[] | undefined): Value[] {
   const { version, lastUpdated, patient, body, text, basis = '' } = stored
   return [
     version,
     lastUpdated,
     patient ?? null,
     body ? sealed(holderOf(stored), placeOf(stored), `${basis}\n${text ?? JSON.stringify(body)}`) : null,
-    body ? terms(termsOf(stored.shelf, body)) : null,
+    found ? terms(found) : null,
   ]
 }
 
