@@ -5,7 +5,6 @@
  * `statements` turns the difference into one unit, guarded by the revision the situation was read at.
  */
 import type { Resource, Task } from '@medplum/fhirtypes'
-import { v7 as newId } from 'uuid'
 import type { Request } from '../access/caller.ts'
 import type { HandoverState } from '../domain/handover.ts'
 import { withMeta } from '../fhir/messages.ts'
@@ -13,6 +12,7 @@ import { type AuditRow, recordAudit } from '../store/audit.ts'
 import { mustChange, type Statement } from '../store/database.ts'
 import { type NewOwed, type Owed, owe, voidOwed } from '../store/owed.ts'
 import { newPerson, nextRevision } from '../store/people.ts'
+import { newId } from '../store/random.ts'
 import { createResource, dropVersions, type Stored, takeOffShelf, updateResource } from '../store/resources.ts'
 import { clearTimer, setTimer } from '../store/timers.ts'
 import { openWorkItem, resolveWorkItemAbout } from '../store/work-items.ts'

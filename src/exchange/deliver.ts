@@ -7,7 +7,6 @@
  * sending and writing down the answer: the message goes again under the same key, unless its partner can not drop a repeat.
  */
 import type { Task } from '@medplum/fhirtypes'
-import { v7 as newId } from 'uuid'
 import type { Delivery, Fetch } from '../channel.ts'
 import { decide } from '../domain/consent.ts'
 import type { Partner } from '../domain/directory.ts'
@@ -16,6 +15,7 @@ import { recordAudit } from '../store/audit.ts'
 import { Conflict, type Statement } from '../store/database.ts'
 import { laneAnswered, laneFailed, laneOf, roomIn } from '../store/lanes.ts'
 import { claim, type Owed, partnersDue, settle } from '../store/owed.ts'
+import { newId } from '../store/random.ts'
 import { readResource, type Stored, updateResource } from '../store/resources.ts'
 import { openWorkItem } from '../store/work-items.ts'
 import { lookAgain } from './amend.ts'

@@ -2,12 +2,12 @@
  * The handovers of one person to one partner: begun, waiting, told, changed, taken back. Part of the plan step.
  */
 import type { Task } from '@medplum/fhirtypes'
-import { v7 as newId } from 'uuid'
 import { addWorkingDays, endOfDay, today } from '../domain/calendar.ts'
 import type { Case } from '../domain/case.ts'
 import { consentRef } from '../domain/consent.ts'
 import { isOpen } from '../domain/handover.ts'
 import { handoverRequest } from '../fhir/messages.ts'
+import { newId } from '../store/random.ts'
 import type { Change } from './change.ts'
 import type { Considered, Understanding, Wanted } from './consider.ts'
 import { referralInError, refOf, type Situation, serviceShelf } from './situation.ts'

@@ -5,7 +5,6 @@
  * plan, commit. Somebody was faster: all of it again, on what is so now.
  */
 import type { Resource } from '@medplum/fhirtypes'
-import { v7 as newId } from 'uuid'
 import { allowed, type Request } from '../access/caller.ts'
 import { informantOf } from '../domain/informant.ts'
 import { type Issue, Refusal, refuse } from '../fhir/outcome.ts'
@@ -14,6 +13,7 @@ import { parseSearch } from '../fhir/search.ts'
 import { validate } from '../fhir/validate.ts'
 import { recordAudit } from '../store/audit.ts'
 import type { Statement } from '../store/database.ts'
+import { newId } from '../store/random.ts'
 import { createResource, readResource, type Stored, updateResource } from '../store/resources.ts'
 import { searchShelf } from '../store/search.ts'
 import { commit, isRace, lookAgain } from './amend.ts'

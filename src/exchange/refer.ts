@@ -5,7 +5,6 @@
  * for its own, so nothing a referrer sends can have a partner told anything.
  */
 import type { Bundle, Identifier, MessageHeader, Reference, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
-import { v7 as newId } from 'uuid'
 import { allowed, type Request } from '../access/caller.ts'
 import type { Service } from '../domain/directory.ts'
 import { informantOf } from '../domain/informant.ts'
@@ -13,6 +12,7 @@ import { notEnough } from '../domain/referral.ts'
 import { type Issue, Refusal, refuse } from '../fhir/outcome.ts'
 import { BASE, consentCategoriesBars, odsCode, ours, sourceOfServiceRequest, taskCode, ukCore } from '../fhir/systems.ts'
 import type { Statement } from '../store/database.ts'
+import { newId } from '../store/random.ts'
 import { createResource, type Stored } from '../store/resources.ts'
 import { commit } from './amend.ts'
 import { actorOf } from './change.ts'

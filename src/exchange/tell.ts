@@ -4,9 +4,9 @@
  * A partner's shelf and what it is sent are made here from one filled message, so pull and push give the same content.
  */
 import type { Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
-import { v7 as newId } from 'uuid'
 import { contentOf, message, revocation, shelfOf, written } from '../fhir/messages.ts'
 import type { Disclosure } from '../mapping.ts'
+import { newId } from '../store/random.ts'
 import type { Stored } from '../store/resources.ts'
 import type { Change } from './change.ts'
 import type { Considered } from './consider.ts'

@@ -8,6 +8,7 @@
  * Sealed: version 1 | IV 12 bytes | ciphertext | tag 16 bytes. A wrapped key begins with the master key's four-byte name.
  */
 import { createCipheriv, createDecipheriv, createHash, createSecretKey, hash, hkdfSync, type KeyObject, randomBytes } from 'node:crypto'
+import { randomly } from './random.ts'
 
 const version = 1
 const ivBytes = 12
@@ -97,17 +98,7 @@ export function unseal(key: KeyObject, place: string, sealed: Uint8Array): Buffe
   return content
 }
 
-/** Random bytes cost less by the thousand. Filled at first use: a Worker has none before its first request. */
-let pool: Buffer = Buffer.alloc(0)
-let used = 0
-function nextIv(): Buffer {
-  if (used === pool.length) {
-    pool = randomBytes(ivBytes * 512)
-    used = 0
-  }
-  used += ivBytes
-  return pool.subarray(used - ivBytes, used)
-}
+const nextIv = randomly(ivBytes)
 
 /**
  * Gives the hash of a text under a key, in hex: equal texts have equal hashes, and nothing else shows.
