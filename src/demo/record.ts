@@ -7,28 +7,25 @@ import type {
   CodeableConcept,
   Coding,
   Consent,
-  ConsentProvision,
   Observation,
   Practitioner,
   PractitionerRole,
   Resource,
 } from '@medplum/fhirtypes'
 import { type Category, categories } from '../domain/categories.ts'
+import { consentFrom } from '../fhir/consent-from.ts'
 import {
   actCode,
   actReason,
   allergyClinical,
-  BASE,
   conditionClinical,
   confidentiality,
-  consentScope,
   crn,
   messageCategory,
   nhsNumber,
   nomsNumber,
   odsCode,
   ours,
-  participationType,
 } from '../fhir/systems.ts'
 import { serviceId } from './directory.ts'
 import type { DemoPerson, Fact } from './people.ts'
@@ -224,35 +221,16 @@ function facts(person: DemoPerson, subject: { reference: string }): Resource[] {
   ]
 }
 
-/** Nobody is told anything, except the partners the person named (domain/consent.md B2). */
-function consent(person: DemoPerson, patient: string): Consent {
-  const actor = (partner: string) => [
-    { role: { coding: [{ system: participationType, code: 'IRCP' }] }, reference: { reference: `Organization/${partner}` } },
-  ]
-  const provision = person.agreed.flatMap(({ partner, except }): ConsentProvision[] => [
-    {
-      type: 'permit',
-      actor: actor(partner),
-      purpose: ['TREAT', 'COC'].map((code) => ({ system: actReason, code })),
-      securityLabel: [{ system: confidentiality, code: 'R' }],
-    },
-    ...(except ? [{ type: 'deny' as const, actor: actor(partner), securityLabel: except.map(labelOf) }] : []),
-  ])
-  return {
-    resourceType: 'Consent',
-    status: 'active',
-    scope: { coding: [{ system: consentScope, code: 'patient-privacy' }] },
-    category: [{ coding: [{ system: 'http://loinc.org', code: '59284-0' }] }, { coding: [{ system: actCode, code: 'IDSCL' }] }],
-    patient: { reference: patient },
+/** Nobody is told anything, except the partners the person named. */
+const consent = (person: DemoPerson, patient: string): Consent =>
+  consentFrom({
+    patient,
+    organization: `Organization/${serviceId}`,
+    choices: person.agreed.map(({ partner, except }) => ({ to: { partner }, upTo: 'R', ...(except ? { except } : {}) })),
     dateTime: '2026-02-26T14:20:00Z',
-    performer: [{ reference: patient }],
-    organization: [{ reference: `Organization/${serviceId}` }],
-    sourceReference: { display: 'Spoken with the named worker, who wrote it down' },
-    policy: [{ uri: `${BASE}/policy/reconnect-sharing` }],
-    policyRule: { coding: [{ system: actCode, code: 'OPTINR' }] },
-    provision: { type: 'deny', period: { start: '2026-02-26', end: '2027-02-26' }, ...(provision.length ? { provision } : {}) },
-  }
-}
+    period: { start: '2026-02-26', end: '2027-02-26' },
+    source: { display: 'Spoken with the named worker, who wrote it down' },
+  })
 
 const today = '2026-03-02'
 

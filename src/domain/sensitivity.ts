@@ -91,3 +91,9 @@ export function mayMean(label: Coding): CategorySet | undefined {
 /** The categories a source may be about. What is labelled as behavioural and no more can be any of those. */
 export const maybeAbout = (all: readonly Category[], finer: readonly string[] | undefined): CategorySet =>
   finer?.includes(unspecified) ? bitsOf(all) | bitsOf(behavioural) : bitsOf(all)
+
+/** The labels that say a category in a consent, neither more nor less: our own, and HL7's for whoever does not know ours. */
+export const labelsFor = (category: Category): Coding[] => [
+  { system: ours('category'), code: category },
+  ...categories[category].hl7.filter((code) => code !== unspecified).map((code) => ({ system: actCode, code })),
+]

@@ -6,6 +6,7 @@ import { addWorkingDays, endOfDay, today } from '../domain/calendar.ts'
 import type { Case } from '../domain/case.ts'
 import { consentRef } from '../domain/consent.ts'
 import { isOpen } from '../domain/handover.ts'
+import { reasonWords, remedyWords } from '../domain/reasons.ts'
 import { handoverRequest } from '../fhir/messages.ts'
 import { newId } from '../store/random.ts'
 import type { Change } from './change.ts'
@@ -51,6 +52,7 @@ export function planPartner(
   else takeContentOff(change, partner)
   stripTasks(change, partner, live)
   const handovers = handoversOf(change, partner)
+  if (considered && live.length) askWhatWasMeant(change, considered)
   for (const task of handovers) waitFor(change, known, task, planned.has(handoverKey(task) as string))
   // A consent that begins or ends by itself: nobody will send us anything that day.
   const changesAt = handovers.length ? considered?.decision.changesAt : undefined
@@ -59,6 +61,14 @@ export function planPartner(
 
 /** `ended`: as it should, so that what was done stays done. */
 type Over = { why: string; ended?: true }
+
+/** Told what is certain, and the agreement may have meant more, or less: the person has to be asked. */
+function askWhatWasMeant(change: Change, { partner, decision, filled }: Considered): void {
+  const [first] = decision.unclear
+  if (!first || filled.outcome !== 'ready') return
+  const words = `${partner.name} is told only what is certain: ${reasonWords(first)}. ${remedyWords(first)}`
+  change.ask({ about: `consent-unclear:${change.situation.patient}:${partner.id}`, reason: 'consent-unclear', words })
+}
 
 /** Why nothing more is to be told, if so. */
 function whyOver({ case: found }: Understanding, situation: Situation): Over | undefined {
@@ -115,8 +125,8 @@ function settle(change: Change, considered: Considered, wanted: Wanted, task: Ta
   if (filled.outcome !== 'ready') {
     if (status === 'draft') block(change, considered, task)
     else if (considered.decision.reason.code === 'capacity-review') {
-      // What they hold stays, nothing new comes (C4).
-      ask(change, task, 'capacity-review', `${considered.partner.name} is told nothing new: ${considered.decision.because}.`)
+      // What was told stays told (closed-loop.md C4); a change waits, and is owed when it may be.
+      ask(change, task, 'capacity-review', `${considered.partner.name} is told nothing new: ${whyAndWhatNow(considered)}`)
       return task
     } else if (filled.outcome === 'withheld') recall(change, task, { why: filled.because })
     else {
@@ -146,7 +156,8 @@ function settle(change: Change, considered: Considered, wanted: Wanted, task: Ta
 }
 
 /** Nothing may or can be said yet: the draft waits for a person, with the reason. */
-function block(change: Change, { filled, partner, decision }: Considered, task: Task): void {
+function block(change: Change, considered: Considered, task: Task): void {
+  const { filled, partner, decision } = considered
   if (filled.outcome === 'withheld') {
     if (stateOf(task).businessStatus !== 'consent-blocked') {
       moveTo(change, task, 'draft', 'consent-blocked')
@@ -158,10 +169,14 @@ function block(change: Change, { filled, partner, decision }: Considered, task: 
         detail: JSON.stringify({ because: filled.because, when: 'planned' }),
       })
     }
-    ask(change, task, 'consent-blocked', `${partner.name} is told nothing: ${filled.because}.`)
+    ask(change, task, 'consent-blocked', `${partner.name} is told nothing: ${whyAndWhatNow(considered)}`)
   } else if (filled.outcome === 'incomplete')
     ask(change, task, 'incomplete', `${partner.name} can not be told yet: ${missingWords(filled.missing)}.`)
 }
+
+/** The reason, and what somebody can do about it; where all of it depends on the agreement, that is one thing. */
+const whyAndWhatNow = ({ filled, decision }: Considered): string =>
+  `${filled.outcome === 'withheld' ? filled.because : decision.because}.${decision.permitsAnything ? '' : ` ${remedyWords(decision.reason)}`}`
 
 const missingWords = (missing: readonly string[]): string => `the record does not say ${missing.join(', ')}`
 

@@ -189,6 +189,7 @@ async function stillAllowed(exchange: Exchange, caller: Caller, people: readonly
         recipient: { partner: partner.id, kind: partner.kind, ...(partner.ods ? { ods: partner.ods } : {}) },
         purposeOfUse: adapter.mapping.purposeOfUse,
         now: exchange.now(),
+        // What stands on its shelf it has been told.
         alreadyTold: true,
       }),
     ]),

@@ -54,7 +54,9 @@ export function tell(change: Change, considered: Considered, live: readonly Task
   }
   for (const { task, shelf: resources } of parts) {
     const history = situation.owed.filter((row) => row.task === task.id)
-    const fresh = !history.some((row) => row.state !== 'void')
+    const last = history.reduce<(typeof history)[number] | undefined>((one, other) => (one && one.id > other.id ? one : other), undefined)
+    // A last one that is void was held back as it was about to leave: its partner never had it.
+    const fresh = last === undefined || last.state === 'void'
     if (!fresh && !changed) continue
     const waiting = history.filter((row) => row.state === 'due' && row.attempts === 0)
     for (const row of waiting) change.void(row, 'replaced by a newer version before it left')

@@ -5,18 +5,8 @@
 import type { Consent, HealthcareService, Organization, ServiceRequest, Task } from '@medplum/fhirtypes'
 import type { Activity } from '../domain/case.ts'
 import type { Partner, Service } from '../domain/directory.ts'
-import {
-  actCode,
-  actReason,
-  BASE,
-  consentScope,
-  handoverIdentifier,
-  messageCategory,
-  odsCode,
-  ours,
-  participationType,
-  ukCore,
-} from './systems.ts'
+import { consentFrom } from './consent-from.ts'
+import { BASE, handoverIdentifier, messageCategory, odsCode, ours, ukCore } from './systems.ts'
 
 /** `ServiceRequest` profile of BaRS: intent plan, one category, authoredOn (bars-ukcore.md 3.3). */
 export const referralProfile = 'https://fhir.nhs.uk/StructureDefinition/BARSServiceRequest-request-referral'
@@ -88,29 +78,15 @@ export const consentView = (
   partner: Partner,
   purposes: readonly string[],
 ): Consent => ({
-  resourceType: 'Consent',
-  id: consent.id,
+  ...consentFrom({
+    id: consent.id,
+    patient: `Patient/${patient}`,
+    organization: `Organization/${service.id}`,
+    choices: [{ to: { partner: partner.id }, purposes }],
+    ...(consent.dateTime ? { dateTime: consent.dateTime } : {}),
+    source: { display: 'What the person agreed to, as recorded by the service' },
+  }),
   meta: { profile: [ukCore('UKCore-Consent')] },
-  status: 'active',
-  scope: { coding: [{ system: consentScope, code: 'patient-privacy' }] },
-  category: [{ coding: [{ system: 'http://loinc.org', code: '59284-0' }] }, { coding: [{ system: actCode, code: 'IDSCL' }] }],
-  patient: { reference: `Patient/${patient}` },
-  ...(consent.dateTime ? { dateTime: consent.dateTime } : {}),
-  performer: [{ reference: `Patient/${patient}` }],
-  organization: [{ reference: `Organization/${service.id}` }],
-  policyRule: { coding: [{ system: actCode, code: 'OPTINR' }] },
-  provision: {
-    type: 'deny',
-    provision: [
-      {
-        type: 'permit',
-        actor: [
-          { role: { coding: [{ system: participationType, code: 'IRCP' }] }, reference: { reference: `Organization/${partner.id}` } },
-        ],
-        purpose: purposes.map((code) => ({ system: actReason, code })),
-      },
-    ],
-  },
 })
 
 export const organization = ({ id, name, ods }: Pick<Service, 'id' | 'name' | 'ods'>): Organization => ({

@@ -86,14 +86,20 @@ const replaced = (consent: Consent): boolean => consent.status === 'inactive' &&
 
 type Moment = { first: string; last: string; instant?: number }
 
-const london = new Intl.DateTimeFormat('en-CA', { timeZone: 'Europe/London', year: 'numeric', month: '2-digit', day: '2-digit' })
+const calendar = new Intl.DateTimeFormat('en-CA', { timeZone: 'Europe/London', year: 'numeric', month: '2-digit', day: '2-digit' })
+const days = new Map<number, string>()
+function london(at: number): string {
+  const known = days.get(at) ?? calendar.format(at)
+  days.set(at, known)
+  return known
+}
 
 function moment(text: string | undefined): Moment | undefined {
   if (!text) return undefined
   if (/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(text)) {
     const instant = Date.parse(text)
     if (Number.isNaN(instant)) return undefined
-    const day = london.format(new Date(instant))
+    const day = london(instant)
     return { first: day, last: day, instant }
   }
   const found = /^(\d{4})(?:-(\d\d))?(?:-(\d\d))?$/.exec(text)
@@ -114,7 +120,7 @@ function order(a: Moment, b: Moment): number {
 function during(period: { start?: string; end?: string } | undefined, now: Date): Tri {
   const [start, end] = [moment(period?.start), moment(period?.end)]
   if ((period?.start !== undefined && !start) || (period?.end !== undefined && !end)) return 'perhaps'
-  const day = london.format(now)
+  const day = london(now.getTime())
   const begun = !start || (start.instant === undefined ? day >= start.first : now.getTime() >= start.instant)
   const over = end && (end.instant === undefined ? day > end.last : now.getTime() > end.instant)
   return begun && !over ? 'yes' : 'no'

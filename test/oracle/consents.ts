@@ -210,7 +210,7 @@ const scope = { coding: [{ system: `${hl7}/consentscope`, code: 'patient-privacy
 const oddities = constantFrom<object>(
   ...Array.from({ length: 80 }, () => ({})),
   ...['rejected', 'inactive', 'inactive', 'draft', 'proposed', 'entered-in-error', 'unheard-of', undefined].map((status) => ({ status })),
-  ...Array.from({ length: 6 }, () => ({ status: 'inactive', extension: [phase('superseded')] })),
+  ...Array.from({ length: 12 }, () => ({ status: 'inactive', extension: [phase('superseded')] })),
   { scope: { coding: [{ code: 'research' }] } },
   { scope: undefined },
   { category: undefined },
@@ -250,7 +250,7 @@ export const consents: Arbitrary<Consent> = record({
   ),
   who: whoAgreed,
   odd: oddities,
-  given: constantFrom(...dates, ...brokenDates, '2026-01-01', '2026-01-01', '2026-01-02T09:00:00Z'),
+  given: constantFrom(...dates, ...brokenDates, ...Array.from({ length: 12 }, () => '2026-01-01'), '2026-01-02T09:00:00Z'),
   meta: constantFrom<object>(
     {},
     ...['2026-01-02T00:00:00Z', '2026-01-03T00:00:00Z'].flatMap((lastUpdated) =>

@@ -10,7 +10,7 @@ import { decide, governing } from '../../src/domain/consent.ts'
 import { mayBeTold, theOneThatCounts } from '../oracle/consent.ts'
 import { consents, moments, pieces, purposes, recipients } from '../oracle/consents.ts'
 
-const cases = Number(process.env['CONSENT_CASES'] ?? 25_000)
+const cases = Number(process.env.CONSENT_CASES ?? 25_000)
 
 test('both decide the same about 100,000 random consents, good and broken', { timeout: 600_000 }, () => {
   const answers = { permitted: 0, refused: 0 }
@@ -38,5 +38,5 @@ test('both decide the same about 100,000 random consents, good and broken', { ti
     { numRuns: cases },
   )
   // Two that always say no would agree as well.
-  expect(answers.permitted / (answers.permitted + answers.refused)).toBeGreaterThan(0.03)
+  expect(answers.permitted / (answers.permitted + answers.refused)).toBeGreaterThan(0.02)
 })
