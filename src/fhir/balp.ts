@@ -66,7 +66,7 @@ export function agent(
 }
 
 const networkType = (address: string): '1' | '2' | '4' | '5' =>
-  /^[a-z]+:\/\//.test(address) ? '5' : address.includes('@') ? '4' : /^[0-9.]+$|^[0-9a-f:.]*:[0-9a-f:.]*$/i.test(address) ? '2' : '1'
+  /^[a-z]+:\/\//.test(address) ? '5' : address.includes('@') ? '4' : /^[0-9.]+$|^(?=[^:]*:)[0-9a-f:.]+$/i.test(address) ? '2' : '1'
 
 export const purpose = (code: string) => ({ coding: [{ system: actReason, code }] })
 
