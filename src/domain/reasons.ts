@@ -113,5 +113,9 @@ const remedies: Readonly<Record<ReasonCode, string>> = {
 /** What would have to change for the answer to be another: a sentence. */
 export const remedyWords = ({ code }: Reason): string => remedies[code]
 
+/** The same where the rules for a kind of partner keep it back, whatever was agreed. */
+export const mappingRemedy =
+  'The person’s agreement can not change this: only other rules for this kind of partner, signed, or an override.'
+
 /** The person did not decide this: the agreement could not be read. Somebody has to ask them. */
 export const isUnclear = ({ code }: Reason): boolean => /unclear|undecidable|open-ended/.test(code)

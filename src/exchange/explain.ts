@@ -5,6 +5,7 @@ import type { Parameters, ParametersParameter, Task } from '@medplum/fhirtypes'
 import type { Request } from '../access/caller.ts'
 import { categories } from '../domain/categories.ts'
 import { stateWords } from '../domain/handover.ts'
+import { mappingRemedy, remedyWords } from '../domain/reasons.ts'
 import { refuse } from '../fhir/outcome.ts'
 import type { Disclosure, Filled } from '../mapping.ts'
 import { type AuditRow, auditOf } from '../store/audit.ts'
@@ -15,6 +16,7 @@ import type { Answer, Exchange } from './exchange.ts'
 import { outside } from './override-document.ts'
 import { type Situation, situationOf } from './situation.ts'
 import { isHandover, stateOf } from './task.ts'
+import { provisionOf, whyItem } from './why-item.ts'
 
 const text = (name: string, valueString: string): ParametersParameter => ({ name, valueString })
 const part = (name: string, ...inside: ParametersParameter[]): ParametersParameter => ({ name, part: inside })
@@ -23,8 +25,12 @@ const answer = (parameter: ParametersParameter[]): Answer => ({
   body: { resourceType: 'Parameters', parameter } as Parameters,
 })
 
-/** Task/{id}/$why: what this partner is told and what not, each with its reason, as it would be decided now. */
-export async function why(exchange: Exchange, request: Request, id: string): Promise<Answer> {
+/**
+ * Task/{id}/$why: what this partner is told and what not, each with its reason, as it would be decided now.
+ *
+ * @param item 'Condition/12' of the record: rule by rule, for this alone
+ */
+export async function why(exchange: Exchange, request: Request, id: string, item?: string): Promise<Answer> {
   const { situation, task } = await handover(exchange, request, id)
   const partner = task.owner?.reference?.replace('Organization/', '') as string
   const considered = consider(situation).partners.find((one) => one.partner.id === partner)
@@ -42,7 +48,16 @@ export async function why(exchange: Exchange, request: Request, id: string): Pro
       ...work,
       ...waits,
     ])
+  if (item !== undefined) return answer([...parameters, ...oneItem(situation, considered, item)])
   return answer([...parameters, ...decisionOf(considered), ...work, ...waits])
+}
+
+function oneItem({ record, patient }: Situation, considered: Considered, item: string): ParametersParameter[] {
+  const found = whyItem(considered, item)
+  if (found.length) return found
+  if (!record.has(item) && item !== `Patient/${patient}`)
+    throw refuse(404, 'not-found', 'There is no such item in the record of this person.', 'item')
+  return [text('decision', 'Nothing of it is part of what this kind of partner is ever told.')]
 }
 
 /** CarePlan/{id}/$handover?dryRun=true: what each partner would be told, what is withheld, and why. Nothing is written. */
@@ -73,6 +88,12 @@ export function outlook(situation: Situation): ParametersParameter[] {
 }
 
 function decisionOf({ decision, filled, adapter }: Considered): ParametersParameter[] {
+  const byAgreement = new Map(
+    filled.withheld.map((one) => {
+      const { because, reason } = decision.permit(one)
+      return [because, [...provisionOf(reason), text('would-change', remedyWords(reason))]]
+    }),
+  )
   const consent = decision.consent
     ? [{ name: 'consent', valueReference: { reference: `Consent/${decision.consent.id}/_history/${decision.consent.version}` } }]
     : []
@@ -85,7 +106,13 @@ function decisionOf({ decision, filled, adapter }: Considered): ParametersParame
       ? grouped(filled.disclosures).map(([words, refs]) => part('told', text('what', words), ...refs.map((ref) => text('from', ref))))
       : []),
     ...grouped(filled.withheld).map(([words, refs, because]) =>
-      part('withheld', text('what', words), text('because', because as string), ...refs.map((ref) => text('from', ref))),
+      part(
+        'withheld',
+        text('what', words),
+        text('because', because as string),
+        ...refs.map((ref) => text('from', ref)),
+        ...(byAgreement.get(because as string) ?? [text('would-change', mappingRemedy)]),
+      ),
     ),
   ]
 }

@@ -35,7 +35,7 @@ async function operation(
   const asked = `${target.type} $${name}`
   if (name === 'validate') return check(target.type, input.body)
   if (target.id !== undefined) {
-    if (asked === 'Task $why') return why(exchange, request, target.id)
+    if (asked === 'Task $why') return why(exchange, request, target.id, input.params.get('item') ?? itemIn(input.body))
     if (asked === 'Patient $who-was-told') return whoWasTold(exchange, request, target.id)
     if (asked === 'Patient $override') return override(exchange, request, target.id, input.body)
     if (asked === 'Patient $override-review') return reviewOverride(exchange, request, target.id, input.body)
@@ -55,6 +55,12 @@ const dryRunIn = (body: unknown): boolean =>
   ((body as { parameter?: { name?: string; valueBoolean?: boolean }[] } | undefined)?.parameter ?? []).some(
     (one) => one?.name === 'dryRun' && one.valueBoolean === true,
   )
+
+const itemIn = (body: unknown): string | undefined => {
+  const { parameter } = (body ?? {}) as { parameter?: { name?: string; valueString?: string; valueReference?: { reference?: string } }[] }
+  const item = Array.isArray(parameter) ? parameter.find((one) => one?.name === 'item') : undefined
+  return item?.valueString ?? item?.valueReference?.reference
+}
 
 /** $validate: every issue, or that there is none; always 200, as FHIR has it. */
 function check(type: string, body: unknown): Answer {
