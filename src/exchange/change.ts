@@ -16,6 +16,7 @@ import { newId } from '../store/random.ts'
 import { createResource, dropVersions, type Stored, takeOffShelf, updateResource } from '../store/resources.ts'
 import { clearTimer, setTimer } from '../store/timers.ts'
 import { openWorkItem, resolveWorkItemAbout } from '../store/work-items.ts'
+import { lacks } from './basis.ts'
 import { type Situation, serviceShelf } from './situation.ts'
 import { isHandover, ownerOf, stateOf } from './task.ts'
 
@@ -84,7 +85,7 @@ export function startChange(situation: Situation, actor: Actor): Change {
       const ref = `${resource.resourceType}/${resource.id}`
       const current = remember(on, ref)
       if (current?.body && current.basis === basis && meaningOf(current.body) === meaningOf(resource)) return current
-      if (current?.basis !== undefined && lessThan(current.basis, basis)) reduced.add(`${on} ${ref}`)
+      if (current?.basis !== undefined && lacks(basis, current.basis)) reduced.add(`${on} ${ref}`)
       const original = before.get(`${on} ${ref}`)
       const version = (original?.version ?? 0) + 1
       const standing = { versionId: String(version), lastUpdated: at }
@@ -209,13 +210,6 @@ function movesIn(
 
 /** Work items the plan opens and resolves by itself; a parked message is the deliverer's to ask about and a person's to resolve. */
 const isPlanned = (about: string): boolean => !about.startsWith('parked:')
-
-/** Does the new basis lack something the old one disclosed? */
-function lessThan(before: string, now: string | undefined): boolean {
-  if (before === now || before === '[]') return false
-  const kept = new Set((JSON.parse(now ?? '[]') as unknown[]).map((one) => JSON.stringify(one)))
-  return (JSON.parse(before) as unknown[]).some((one) => !kept.has(JSON.stringify(one)))
-}
 
 /** What a resource says, without its version and time. */
 function meaningOf(resource: Resource): string {

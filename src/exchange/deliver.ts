@@ -14,11 +14,12 @@ import type { Disclosure } from '../mapping.ts'
 import { recordAudit } from '../store/audit.ts'
 import { Conflict, type Statement } from '../store/database.ts'
 import { laneAnswered, laneFailed, laneOf, roomIn } from '../store/lanes.ts'
-import { claim, type Owed, partnersDue, settle } from '../store/owed.ts'
+import { claim, type Owed, owedOfTask, partnersDue, settle } from '../store/owed.ts'
 import { newId } from '../store/random.ts'
 import { readResource, type Stored, updateResource } from '../store/resources.ts'
 import { openWorkItem } from '../store/work-items.ts'
 import { lookAgain } from './amend.ts'
+import { lacks } from './basis.ts'
 import type { Exchange } from './exchange.ts'
 import { watch } from './fence.ts'
 import { groundsOf, noGrounds } from './grounds.ts'
@@ -246,7 +247,7 @@ async function sendIfPermitted(
   message: Owed,
   partner: Partner,
 ): Promise<Decided & ({ delivery: Delivery; refused?: never } | { delivery?: never; refused: string })> {
-  for (;;) {
+  for (let again = false; ; again = true) {
     const watching = watch(exchange.database, [message.patient])
     let overtaken = false
     const fetch: Fetch = (...request) => {
@@ -255,7 +256,8 @@ async function sendIfPermitted(
     }
     try {
       const { refused, ...decided } = await decidedAgain(exchange, message, partner)
-      if (refused) return { ...decided, refused }
+      const no = refused ?? (again ? await takenBack(exchange, message) : undefined)
+      if (no) return { ...decided, refused: no }
       const delivery = await send(exchange, message, partner, fetch)
       if (!overtaken) return { ...decided, delivery }
     } finally {
@@ -276,6 +278,12 @@ async function decidedAgain(exchange: Exchange, message: Owed, partner: Partner)
   const basis = basisOf(decision, told, grounds?.overrides ?? [])
   const no = told.map((one) => permittedStill(decision, one)).find(({ permitted }) => !permitted)
   return no ? { ...basis, refused: no.because } : basis
+}
+
+/** What was found out about a fact while this was in hand stands in the message behind it. */
+async function takenBack(exchange: Exchange, { task, seq, basis }: Owed): Promise<string | undefined> {
+  const later = (await owedOfTask(exchange.database, task)).filter((row) => row.seq > seq && row.state !== 'void')
+  return later.some((row) => lacks(row.basis, basis)) ? 'a later message holds less' : undefined
 }
 
 async function send(exchange: Exchange, message: Owed, partner: Partner, fetch: Fetch): Promise<Delivery> {

@@ -8,6 +8,7 @@ import { contentOf, message, revocation, shelfOf, written } from '../fhir/messag
 import type { Disclosure } from '../mapping.ts'
 import { newId } from '../store/random.ts'
 import type { Stored } from '../store/resources.ts'
+import { lacks } from './basis.ts'
 import type { Change } from './change.ts'
 import type { Considered } from './consider.ts'
 import { basisOf as groundOf } from './overriding.ts'
@@ -60,6 +61,9 @@ export function tell(change: Change, considered: Considered, live: readonly Task
     if (!fresh && !changed) continue
     const waiting = history.filter((row) => row.state === 'due' && row.attempts === 0)
     for (const row of waiting) change.void(row, 'replaced by a newer version before it left')
+    // Tried before, so that it may have arrived; but it is not tried again with what may have been found not to be for them.
+    for (const row of history)
+      if (/^(due|parked)$/.test(row.state) && lacks(basis.all, row.basis)) change.void(row, 'the newer version holds less')
     const reason = history.some((row) => row.state === 'delivered' || row.attempts > 0) ? 'update' : 'new'
     const id = newId()
     const body = message({

@@ -97,6 +97,21 @@ test('a handover that is taken out of the plan leaves no old version that says w
   expect(told('recovery').at(-1)!.text).not.toContain('support-activity')
 })
 
+test('what is found out to be sensitive while a message waits: the message that says it is not sent any more', async () => {
+  gateway.partner('practice').answers = 503
+  await gateway.turn('2026-04-18T08:00:00Z')
+  expect(wordsIn(told('practice')[0]!.text)).toContain('medication')
+  const [medicine] = await gateway.service.find('MedicationStatement')
+  const { security = [] } = medicine?.meta ?? {}
+  await put({ ...medicine!, meta: { security: [...security, { system: actCode, code: 'ETH' }] } })
+  const before = told('practice').length
+  gateway.partner('practice').answers = 200
+  await gateway.turn('P1D')
+  const after = told('practice').slice(before)
+  expect(after.map(({ text }) => wordsIn(text))).toEqual([expect.not.arrayContaining(['medication'])])
+  expect(standing(await gateway.handover('practice'))).toBe('requested delivered')
+})
+
 describe('an agreement that will run out', () => {
   test('the worker is asked fourteen days before to ask the person; when it runs out everybody is told to stop', async () => {
     await agree(usual, { until: '2026-06-30' })
