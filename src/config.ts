@@ -3,6 +3,7 @@
  */
 import { Temporal } from 'temporal-polyfill'
 import * as z from 'zod'
+import { readYears, usualYears, type Years } from './domain/retention.ts'
 
 export type Config = {
   port: number
@@ -21,6 +22,12 @@ export type Config = {
   logLevel: 'debug' | 'info' | 'warn' | 'error'
   /** Requests per client and second. */
   rateLimit: number
+  /** Years that records are kept, by class (domain/retention.ts). */
+  retentionYears: Years
+  /** Days after which the text of a message that arrived is taken out. */
+  keepMessagesDays: number
+  /** Days for which a repeated request gets its first answer. */
+  keepAnswersDays: number
   /** Where the manual clock starts; absent: real time. */
   clock?: Date
 }
@@ -51,6 +58,9 @@ export function readConfig(env: Environment, readText: (path: string) => string)
       trustedProxies: data.TRUST_PROXY,
       logLevel: data.LOG_LEVEL,
       rateLimit: data.RATE_LIMIT,
+      retentionYears: data.RETENTION_YEARS,
+      keepMessagesDays: data.KEEP_MESSAGES_DAYS,
+      keepAnswersDays: data.KEEP_ANSWERS_DAYS,
       ...(data.CLOCK ? { clock: data.CLOCK } : {}),
     },
   }
@@ -78,6 +88,22 @@ export function readMasterKeys(env: Environment, readText: (path: string) => str
   const { MASTER_KEY: key, MASTER_KEY_FILE: file } = env
   const read = readConfig({ MASTER_KEY: key, MASTER_KEY_FILE: file }, readText)
   return 'faults' in read ? { fault: read.faults.join(' ') } : { keys: [...read.config.masterKeys] }
+}
+
+const retention = z.string().transform((text, context) => {
+  const years = readYears(text)
+  if (years) return years
+  context.addIssue({
+    code: 'custom',
+    message: 'must be years by class, such as adult=8,mental-health=20,after-death=10, none shorter than the first two of these.',
+  })
+  return z.NEVER
+})
+
+/** The same for what needs no other setting. @returns the years, or what is wrong as a sentence */
+export function readRetentionYears({ RETENTION_YEARS: text }: Environment): { years: Years } | { fault: string } {
+  const read = text?.trim() ? retention.safeParse(text) : { success: true as const, data: usualYears }
+  return read.success ? { years: read.data } : { fault: `RETENTION_YEARS ${read.error.issues[0]?.message}` }
 }
 
 const publicUrl = z
@@ -121,6 +147,9 @@ function environment(readText: (path: string) => string) {
       TRUST_PROXY: z.preprocess((value) => ({ true: '1', false: '0' })[value as string] ?? value, wholeNumber(0, 10)).default(0),
       LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error.').default('info'),
       RATE_LIMIT: wholeNumber(1, 1_000_000).default(500),
+      RETENTION_YEARS: retention.default(usualYears),
+      KEEP_MESSAGES_DAYS: wholeNumber(7, 36_500).default(90),
+      KEEP_ANSWERS_DAYS: wholeNumber(7, 36_500).default(30),
       CLOCK: manual.optional(),
       NODE_ENV: z.string().optional(),
     })

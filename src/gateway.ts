@@ -14,6 +14,7 @@ import { outgoing } from './channels/outgoing.ts'
 import { type ManualClock, manualClock, realClock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Log } from './exchange/exchange.ts'
+import { keepHouse } from './exchange/housekeeping.ts'
 import { type Open, openExchange } from './exchange/open.ts'
 import { keptTypes, readOnlyTypes } from './fhir/kept-types.ts'
 import { searchParameters } from './fhir/search-parameters.ts'
@@ -23,7 +24,7 @@ import { metricsOf } from './http/gauges.ts'
 import { listen, peerOf } from './http/listen.ts'
 import { traceOf } from './log.ts'
 import { wakeUp } from './schedule.ts'
-import type { Database } from './store/database.ts'
+import type { Database, Driver } from './store/database.ts'
 import { applyDirectory, directoryState, loadDirectory } from './store/directory.ts'
 import { KeyUnknown } from './store/keyring.ts'
 import { lookThrough } from './store/look.ts'
@@ -37,6 +38,11 @@ import { Trouble } from './store/trouble.ts'
 /** How often what fell due is looked for, and whether another process applied a directory. */
 const everyFiveSeconds = '*/5 * * * * *'
 const everySecond = '* * * * * *'
+/** When there is least to do. At a start as well: a night that was missed is made up for. */
+const nightly = '0 17 2 * * *'
+/** Pages given back to the disk in one go, and how many are left for what comes next. */
+const pagesAtOnce = 200
+const pagesLeftFree = 1_000
 /** Of the ten seconds we have when asked to stop. */
 const stopMs = 8_000
 
@@ -45,6 +51,8 @@ export type Gateway = {
   /** Takes no new work, finishes what is in hand (at most 8 s), closes the database. Asked again: the same ending. */
   stop(): Promise<void>
 }
+
+type FileStore = Database & Omit<SqliteDatabase, keyof Driver>
 
 export type Around = {
   log: Log
@@ -148,9 +156,20 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
     failed,
   )
 
+  const stopTidying = wakeUp(
+    nightly,
+    async () => {
+      const { retentionYears: years, keepMessagesDays: messagesDays, keepAnswersDays: answersDays } = config
+      const tidied = await keepHouse(open.exchange, { years, messagesDays, answersDays })
+      const pages = await giveBack(database)
+      if (tidied.answers + tidied.messages + tidied.review + pages > 0) log('info', 'house.kept', { ...tidied, pages })
+    },
+    failed,
+  )
+
   const end = async () => {
     const late = new Promise<void>((done) => setTimeout(done, stopMs).unref())
-    const finished = Promise.all([door.stop(stopMs), stopTicking(), stopReading(), open.deliverer.stop()])
+    const finished = Promise.all([door.stop(stopMs), stopTicking(), stopReading(), stopTidying(), open.deliverer.stop()])
     await Promise.race([finished.then(() => open.seal().catch(failed)), late])
     await database.close()
   }
@@ -165,7 +184,7 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
 async function openFile(
   path: string,
   masterKeys: readonly Uint8Array[],
-): Promise<{ database: Database; migrated: string[] } | { faults: readonly string[] }> {
+): Promise<{ database: FileStore; migrated: string[] } | { faults: readonly string[] }> {
   let file: SqliteDatabase | undefined
   try {
     file = openSqlite(path)
@@ -179,6 +198,19 @@ async function openFile(
     if (error instanceof NewerDatabase) return { faults: [error.message] }
     throw error
   }
+}
+
+/** Free pages go back to the disk a few at a time, while everybody is served. @returns how many went */
+async function giveBack(database: FileStore): Promise<number> {
+  const before = (await database.giveBack(0)) ?? 0
+  let free = before
+  while (free > pagesLeftFree) {
+    const left = (await database.giveBack(Math.min(pagesAtOnce, free - pagesLeftFree))) ?? free
+    if (left >= free) break
+    free = left
+    await new Promise((done) => setTimeout(done, 5))
+  }
+  return before - free
 }
 
 /** Says once when the store can not be used, and once when it can again. */

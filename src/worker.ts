@@ -12,6 +12,7 @@ import { channels } from './channels/index.ts'
 import { manualClock, realClock } from './clock.ts'
 import { type Config, isLoopback, readConfig } from './config.ts'
 import type { Exchange } from './exchange/exchange.ts'
+import { keepHouse } from './exchange/housekeeping.ts'
 import { type Open, openExchange } from './exchange/open.ts'
 import { stepsOf } from './exchange/steps.ts'
 import { keptTypes, readOnlyTypes } from './fhir/kept-types.ts'
@@ -34,6 +35,8 @@ const takingMs = 8_000
 const attemptMs = 20_000
 /** The cron turns once a minute. */
 const cronTakingMs = 50_000
+/** When there is least to do, in UTC. A night that the cron skips is made up for by the next. */
+const [nightHour, nightMinute] = [2, 17]
 /** How old what an isolate knows of the directory may be. */
 const directoryMs = 1_000
 /** Of the ten seconds that `npm run serve:worker` has when asked to stop; the word it then says in place of a schedule. */
@@ -211,6 +214,10 @@ async function open(config: Config, env: Env): Promise<Gateway> {
     async tick() {
       await renewSome(database)
       await work(cronTakingMs, (own) => own.tick())
+      const at = new Date()
+      if (at.getUTCHours() !== nightHour || at.getUTCMinutes() !== nightMinute) return
+      const { retentionYears: years, keepMessagesDays: messagesDays, keepAnswersDays: answersDays } = config
+      log('info', 'house.kept', await keepHouse(exchange, { years, messagesDays, answersDays }))
     },
     async stop() {
       stopping = true

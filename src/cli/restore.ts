@@ -7,8 +7,11 @@ import { KeyUnknown } from '../store/keyring.ts'
 import { tryKeys } from '../store/keys.ts'
 import { migrate } from '../store/migrate.ts'
 import { perhapsSent } from '../store/owed.ts'
-import { aloneWith, type SqliteDatabase } from '../store/sqlite.ts'
+import { erasedPeople } from '../store/retention.ts'
+import { openStore } from '../store/sealed.ts'
+import { aloneWith, openSqlite, type SqliteDatabase } from '../store/sqlite.ts'
 import { contentsOf, contentsWords, putInPlace } from './copy.ts'
+import { type Erased, eraseAgain, erasedIn, readErased, writeErased } from './erased.ts'
 import { d1In, databaseIn, folderOf, masterKeysOf } from './store.ts'
 import { Fault, type Verb } from './terminal.ts'
 
@@ -17,10 +20,10 @@ const besides = ['-wal', '-shm', '-journal']
 
 export const restore: Verb = {
   name: 'restore',
-  usage: 'restore FILE [--replace]',
-  does: 'puts a backup in the place of the database, with the gateway stopped; --replace when there is one already',
+  usage: 'restore FILE [--replace] [--erased LIST]',
+  does: 'puts a backup in the place of the database, with the gateway stopped, without whoever was erased since; --replace when there is one already',
   takes: [1, 1],
-  options: { replace: { type: 'boolean' } },
+  options: { replace: { type: 'boolean' }, erased: { type: 'string' } },
   run: async ({ positionals: [file = ''], values }, terminal) => {
     const folder = folderOf(terminal)
     const place = databaseIn(folder)
@@ -42,20 +45,58 @@ export const restore: Verb = {
       remove(staged)
       copyFileSync(file, staged)
       chmodSync(staged, 0o600)
-      const contents = await contentsOf(staged, (copy) => opens(copy, masterKeys))
+      const erased = await erasedSince(folder, values.erased as string | undefined)
+      let again = 0
+      const contents = await contentsOf(staged, async (copy) => {
+        await opens(copy, masterKeys)
+        again = await eraseAgain(await openStore(copy, masterKeys), erased ?? [], terminal.now())
+        // Nothing of them in free space either; and an older file becomes one that can shrink.
+        await copy.compact()
+      })
       const replaced = existsSync(place)
       if (replaced) alone(place, () => swap(place, aside, staged))
       else putInPlace(staged, place)
+      if (erased?.length) writeErased(folder, erased)
       const was = replaced ? ` What was there is now ${aside}.` : ''
       return {
-        json: { file, database: place, integrity: 'ok', contents, ...(replaced ? { replaced: aside } : {}) },
-        text: `${file} is the database now: whole, and open to the master key (${contentsWords(contents)}).${was} What happened since the backup is not in it: tell the services before you start.\n`,
+        json: {
+          file,
+          database: place,
+          integrity: 'ok',
+          contents,
+          erasedAgain: erased ? again : 'unknown',
+          ...(replaced ? { replaced: aside } : {}),
+        },
+        text: `${file} is the database now: whole, and open to the master key (${contentsWords(contents)}).${was} ${againWords(erased, again)} What happened since the backup is not in it: tell the services before you start.\n`,
       }
     } finally {
       remove(staged)
     }
   },
 }
+
+/**
+ * Who was erased, as far as anybody here knows: the list, and the database that is to be replaced.
+ *
+ * @returns undefined when there is neither
+ */
+async function erasedSince(folder: string, list: string | undefined): Promise<Erased[] | undefined> {
+  const listed = readErased(list ?? erasedIn(folder))
+  if (!listed && list !== undefined) throw new Fault(`${list} is not there. Nothing was changed.`)
+  const place = databaseIn(folder)
+  if (!existsSync(place)) return listed
+  const driver = openSqlite(place)
+  try {
+    return [...(listed ?? []), ...(await erasedPeople(driver))]
+  } finally {
+    await driver.close()
+  }
+}
+
+const againWords = (erased: readonly Erased[] | undefined, again: number): string =>
+  erased === undefined
+    ? 'There is no list of who was erased (erased.jsonl): WHOEVER WAS ERASED SINCE THE BACKUP IS BACK; erase them again.'
+    : `People who were erased since the backup and are erased again: ${again}.`
 
 /** Every key, the migrations since, and what may have been sent since: all on the copy, before it counts. */
 async function opens(copy: SqliteDatabase, masterKeys: readonly Uint8Array[]): Promise<void> {

@@ -9,10 +9,12 @@ import { backUp } from './backup.ts'
 import { checkCase } from './case.ts'
 import { applyFile } from './directory.ts'
 import { listDisclosures } from './disclosures.ts'
+import { erasePerson, holdPerson } from './erase.ts'
 import { rotate } from './keys.ts'
 import { listLanes, pauseLane, resumeLane } from './lanes.ts'
 import { listOwed, sendOwed } from './owed.ts'
 import { restore } from './restore.ts'
+import { retentionDestroy, retentionDue, retentionKeep } from './retention.ts'
 import { Fault, type Terminal, type Verb } from './terminal.ts'
 import { whoWasTold } from './who-was-told.ts'
 import { listWork } from './work.ts'
@@ -31,6 +33,11 @@ export const verbs: readonly Verb[] = [
   whoWasTold,
   verify,
   exportAudit,
+  retentionDue,
+  retentionKeep,
+  retentionDestroy,
+  holdPerson,
+  erasePerson,
   rotate,
   backUp,
   restore,

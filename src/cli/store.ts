@@ -23,8 +23,11 @@ export const d1In = (folder: string): string => join(folder, 'worker')
  *
  * @throws Fault when there is no database, or another master key sealed it
  */
-export function withDatabase<Result>(terminal: Terminal, work: (database: Database) => Promise<Result>): Promise<Result> {
-  return withDriver(terminal, async (driver) => work(await openStore(driver, masterKeysOf(terminal)).catch(say)))
+export function withDatabase<Result>(
+  terminal: Terminal,
+  work: (database: Database, driver: SqliteDatabase) => Promise<Result>,
+): Promise<Result> {
+  return withDriver(terminal, async (driver) => work(await openStore(driver, masterKeysOf(terminal)).catch(say), driver))
 }
 
 /**

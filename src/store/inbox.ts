@@ -39,8 +39,9 @@ export const keepReceived = (received: Received): Statement =>
 const holder = 'inbox'
 const placeOf = ({ client, requestId }: { client: string; requestId: string }): string => `inbox|${client}|${requestId}`
 
-/** Forgets what is older than any sender repeats. */
-export const purgeReceived = (before: string): Statement => statement('delete from inbox where at < ?', before)
+/** Forgets what is older than any sender repeats, the oldest first; gives one row for each. */
+export const purgeReceived = (before: string, limit = 10_000): Statement =>
+  statement('delete from inbox where rowid in (select rowid from inbox where at < ? order by at limit ?) returning 1', before, limit)
 
 /** Taken already: `Conflict('message_taken.client, message_taken.bundle')`. */
 export const takeMessage = (client: string, bundle: string, at: string): Statement =>

@@ -51,8 +51,16 @@ export async function tryKeys(driver: Driver, masterKeys: readonly Uint8Array[])
   return rows.length
 }
 
-/** Who destroys it, when, and under which id that stands in the audit. */
-export type Erasure = { patient: string; who: string; at: string; auditId: string }
+/** Who destroys it, when, why (a code), and under which id that stands in the audit. `revision`: only if nothing changed since. */
+export type Erasure = {
+  patient: string
+  who: string
+  at: string
+  auditId: string
+  action?: 'erase' | 'destroy'
+  reason?: string
+  revision?: number
+}
 
 /**
  * Erases a person: destroys their key, so that what was sealed for them is noise wherever it was copied to, and takes what stood
@@ -60,14 +68,16 @@ export type Erasure = { patient: string; who: string; at: string; auditId: strin
  *
  * @throws Conflict('legal hold') when something forbids it, or there is nobody to erase
  */
-export async function erase(database: Database, { patient, who, at, auditId }: Erasure): Promise<void> {
+export async function erase(database: Database, { patient, who, at, auditId, action = 'erase', reason, revision }: Erasure): Promise<void> {
   await database.atomically([
     mustChange(
       'legal hold',
       statement(
-        'update person set erased_at = ?, revision = revision + 1 where id = ? and erased_at is null and legal_hold is null',
+        `update person set erased_at = ?, revision = revision + 1
+         where id = ? and erased_at is null and legal_hold is null and revision = coalesce(?, revision)`,
         at,
         patient,
+        revision ?? null,
       ),
     ),
     statement(
@@ -86,9 +96,10 @@ export async function erase(database: Database, { patient, who, at, auditId }: E
       patient,
     ),
     statement('update work_item set words = null, resolved_at = coalesce(resolved_at, ?) where patient = ?', at, patient),
+    statement(`update override set body = x'', review = null, document = null where patient = ?`, patient),
     statement('delete from timer where patient = ?', patient),
     // In clear, or it would be noise as well; it says nothing about the person.
-    recordAudit([{ id: auditId, at, action: 'erase', who, patient }]),
+    recordAudit([{ id: auditId, at, action, who, patient, ...(reason ? { basis: reason } : {}) }]),
   ])
   database.forget(patient)
 }

@@ -20,6 +20,16 @@ export type SqliteDatabase = Driver & {
    *   page by page begin anew. It holds up this process alone, not the writers.
    */
   backup(file: string, atOnce?: boolean): Promise<void>
+  /**
+   * Gives pages that are free back to the disk, at most so many at a time: a moment's work, between writes. 0: only counts them.
+   *
+   * @returns how many are still free; undefined when this file was made before files could shrink (`compact` makes it one that can)
+   */
+  giveBack(pages: number): Promise<number | undefined>
+  /** Everything written into the file and nothing left in the -wal; false when somebody was reading and some is left there. */
+  checkpoint(): Promise<boolean>
+  /** Writes the whole file anew, without what was free in it, so that it can shrink from then on. Nobody else may have it open. */
+  compact(): Promise<void>
 }
 
 /** Units that may wait; more than this and the caller is asked to come back. */
@@ -29,6 +39,8 @@ const longestTransactionMs = 40
 const everyPage = 0x7f_ff_ff_ff
 /** A case is a quarter of a megabyte in rows of one to twenty kilobytes: pages of twice the usual size are half as many to write. */
 const pageBytes = 8_192
+/** `pragma auto_vacuum` as a number. */
+const incremental = 2
 /** Prepared texts kept; hot SQL is fixed text, only searches vary. */
 const mostPrepared = 1_000
 
@@ -211,6 +223,23 @@ export function openSqlite(file: string): SqliteDatabase {
       sqlite.close()
     },
 
+    giveBack: async (pages) => {
+      if (sqlite.pragma('auto_vacuum', { simple: true }) !== incremental) return undefined
+      // Not `pragma()`: that takes the first row only, which is one page.
+      if (pages > 0) sqlite.exec(`pragma incremental_vacuum(${pages})`)
+      return sqlite.pragma('freelist_count', { simple: true }) as number
+    },
+
+    checkpoint: async () => {
+      const [{ busy: left }] = sqlite.pragma('wal_checkpoint(TRUNCATE)') as [{ busy: number }]
+      return left === 0
+    },
+
+    compact: async () => {
+      sqlite.pragma('auto_vacuum = INCREMENTAL')
+      sqlite.exec('vacuum')
+    },
+
     backup: async (target, atOnce = false) => {
       await sqlite.backup(target, atOnce ? { progress: () => everyPage } : undefined)
     },
@@ -226,6 +255,8 @@ function opened(file: string): Sqlite.Database {
     sqlite = new Sqlite(file, { timeout: 5_000 })
     // Of a new file only; one there is keeps the size it has.
     sqlite.pragma(`page_size = ${pageBytes}`)
+    // Only a file that is still empty takes it, and only before it is in WAL mode.
+    if (sqlite.pragma('page_count', { simple: true }) === 0) sqlite.pragma('auto_vacuum = INCREMENTAL')
     sqlite.pragma('journal_mode = WAL')
     return sqlite
   } catch (error) {

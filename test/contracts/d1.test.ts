@@ -13,6 +13,7 @@ import { openStore } from '../../src/store/sealed.ts'
 import { searchShelf } from '../../src/store/search.ts'
 import { words } from '../fixtures/case-bundle.ts'
 import { auditSealContract } from './audit-seal-contract.ts'
+import { keepingContract } from './keeping-contract.ts'
 import { searchContract } from './search-contract.ts'
 import { storeContract } from './store-contract.ts'
 
@@ -30,6 +31,7 @@ async function open() {
 
 storeContract('D1', open)
 searchContract('D1', open)
+keepingContract('D1', open)
 auditSealContract('D1', open)
 
 describe.each(['0000', '0001'] as const)('D1: a database with migration %s as its last', (version) => {

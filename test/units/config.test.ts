@@ -29,7 +29,20 @@ test('a master key is enough; everything else has a default', () => {
     trustedProxies: 0,
     logLevel: 'info',
     rateLimit: 500,
+    retentionYears: { adult: 8, 'mental-health': 20, 'after-death': 10 },
+    keepMessagesDays: 90,
+    keepAnswersDays: 30,
   })
+})
+
+test('records may be kept for longer than the rule, and not for less', () => {
+  expect(config({ MASTER_KEY: key, RETENTION_YEARS: 'adult=10, after-death=5' }).retentionYears).toEqual({
+    adult: 10,
+    'mental-health': 20,
+    'after-death': 5,
+  })
+  for (const text of ['adult=7', 'mental-health=8', 'adult', 'children=25', 'adult=8;mental-health=20'])
+    expect(faults({ MASTER_KEY: key, RETENTION_YEARS: text })).toEqual([expect.stringMatching(/^RETENTION_YEARS must be years by class/)])
 })
 
 test('every fault is named at once, and no value is repeated', () => {
