@@ -260,14 +260,17 @@ function decision(writing: Writing, suffix: string, outcome: '0' | '8', words: s
 /** Given to the person, or to whoever answers for the audit. */
 const handedOut = new Set(['account', 'subject-access', 'export'])
 
+/** A person's record destroyed, at their wish or when its time had come. */
+const isErasing = ({ action }: { action: string }): boolean => action === 'erase' || action === 'destroy'
+
 /** What the exchange did by itself or was told to do from its own house: moves, triage, recalls, lanes, erasing. */
 function other(writing: Writing): Event {
   const { row, detail, around, self } = writing
   return {
     ...base(writing),
-    type: row.action === 'erase' ? types.destroy : handedOut.has(row.action) ? types.export : types.amend,
+    type: isErasing(row) ? types.destroy : handedOut.has(row.action) ? types.export : types.amend,
     subtype: ourAction(row.action),
-    action: row.action === 'erase' ? 'D' : row.action === 'move' ? 'U' : handedOut.has(row.action) ? 'R' : 'E',
+    action: isErasing(row) ? 'D' : row.action === 'move' ? 'U' : handedOut.has(row.action) ? 'R' : 'E',
     words: detail.because,
     agents: [
       agent(roles.application, whoOf(writing), { address: addressOf(writing), requestor: true }),

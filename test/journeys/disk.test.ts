@@ -66,12 +66,18 @@ describe('at the start', () => {
     return page
   }
 
+  const overwriteTable = (file: string) => {
+    const page = rootPageOf(file, 'person')
+    const bytes = readFileSync(file).readUInt16BE(16)
+    bytesAt(file, (page - 1) * bytes, bytes)
+  }
+
   const faults: [string, (file: string) => void, RegExp][] = [
     ['a file that is no database', (file) => writeFileSync(file, 'Dear all, '.repeat(1000)), /is not a database\. Stop/],
     ['flipped bytes in the header', (file) => bytesAt(file, 16, 60), /is damaged|is not a database/],
     ['flipped bytes in the first page', (file) => bytesAt(file, 100, 900), /is damaged/],
-    ['a table whose page was overwritten', (file) => bytesAt(file, (rootPageOf(file, 'person') - 1) * 4096, 4096), /is damaged/],
-    ['a file that was cut short', (file) => truncateSync(file, 4096 * 20), /is damaged/],
+    ['a table whose page was overwritten', overwriteTable, /is damaged/],
+    ['a file that was cut short', (file) => truncateSync(file, 8192 * 20), /is damaged/],
     [
       'a folder in its place',
       (file) => {
@@ -230,7 +236,9 @@ describe('while running', () => {
     opened.pop()
     const { gateway, driver, create } = await gatewayOn(file)
     const [row] = await driver.query<{ page: number }>(statement(`select rootpage as page from sqlite_master where name = 'attempt'`))
-    writeFileSync(file, readFileSync(file).fill(0x5a, ((row?.page ?? 0) - 1) * 4096, (row?.page ?? 0) * 4096))
+    const bytes = readFileSync(file)
+    const size = bytes.readUInt16BE(16)
+    writeFileSync(file, bytes.fill(0x5a, ((row?.page ?? 0) - 1) * size, (row?.page ?? 0) * size))
     await expect(driver.query(statement('select * from attempt'))).rejects.toThrow('the database file is damaged')
     expect(await create(1)).toMatchObject(refused(/the database file is damaged/))
     const health = await gateway.app.request('/health')
