@@ -30,5 +30,15 @@ export type Log = (
   fields?: Record<string, string | number | boolean | undefined>,
 ) => void
 
-/** What goes back to a caller. */
-export type Answer = { status: number; headers?: Record<string, string>; body?: Resource }
+/** What goes back to a caller. `text`: the JSON of the body, where it is written already. */
+export type Answer = { status: number; headers?: Record<string, string>; body?: Resource; text?: string }
+
+/** An answer that goes out as it is written: parsed only for whoever looks into it (a batch, `_pretty`). */
+export const asWritten = (text: string, headers: Record<string, string> = {}): Answer => ({
+  status: 200,
+  headers,
+  text,
+  get body() {
+    return JSON.parse(text) as Resource
+  },
+})

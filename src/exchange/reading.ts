@@ -3,7 +3,7 @@
  *
  * Somebody else's resource, a withheld one and one that never was are the same answer: it does not exist.
  */
-import type { HealthcareService, Organization, Resource } from '@medplum/fhirtypes'
+import type { HealthcareService, Organization } from '@medplum/fhirtypes'
 import { v7 as newId } from 'uuid'
 import { allowed, type Caller, type Request } from '../access/caller.ts'
 import { decide } from '../domain/consent.ts'
@@ -11,7 +11,7 @@ import { organizationOf } from '../fhir/organization.ts'
 import { refuse } from '../fhir/outcome.ts'
 import { healthcareService } from '../fhir/parts.ts'
 import { parseSearch, type SearchQuery } from '../fhir/search.ts'
-import { type Page, searchBundle } from '../fhir/search-bundle.ts'
+import { type Kept, type Page, searchBundle } from '../fhir/search-bundle.ts'
 import { fits } from '../fhir/search-terms.ts'
 import type { Disclosure } from '../mapping.ts'
 import { type AuditRow, recordAudit } from '../store/audit.ts'
@@ -21,7 +21,7 @@ import { amend, lookAgain } from './amend.ts'
 import { moveHandover } from './answer.ts'
 import { readAudit, searchAudit } from './auditing.ts'
 import { actorOf } from './change.ts'
-import type { Answer, Exchange } from './exchange.ts'
+import { type Answer, asWritten, type Exchange } from './exchange.ts'
 import { watch } from './fence.ts'
 import { groundsOf, noGrounds } from './grounds.ts'
 import { basisOf, permittedStill } from './overriding.ts'
@@ -36,7 +36,7 @@ export async function readOne(exchange: Exchange, request: Request, type: string
   if (fromDirectory) return { status: 200, body: fromDirectory }
   const stored = await readResource(exchange.database, request.caller.shelf, type, id)
   if (!stored) throw nothing()
-  if (!stored.body) throw refuse(410, 'deleted', 'This resource was deleted.')
+  if (stored.kept === undefined) throw refuse(410, 'deleted', 'This resource was deleted.')
   return viewing(exchange, request, [stored], async (decided, lasting) => {
     await auditRead(exchange, request, 'read', decided)
     if (!decided.seen.length || !(await lasting()).length) throw nothing()
@@ -50,7 +50,7 @@ export async function readOneVersion(exchange: Exchange, request: Request, type:
     ? await readVersion(exchange.database, request.caller.shelf, type, id, Number(version))
     : undefined
   if (!stored) throw nothing()
-  if (!stored.body) throw refuse(410, 'deleted', 'This version says that the resource was deleted.')
+  if (stored.kept === undefined) throw refuse(410, 'deleted', 'This version says that the resource was deleted.')
   return viewing(exchange, request, [stored], async (decided, lasting) => {
     await auditRead(exchange, request, 'vread', decided)
     if (!decided.seen.length || !(await lasting()).length) throw nothing()
@@ -93,10 +93,7 @@ export async function searchFor(exchange: Exchange, request: Request, type: stri
   if (type === 'AuditEvent') return searchAudit(exchange, request, params)
   check(request, type, 's')
   const query = parseSearch(type, params, { lenient: request.lenient, bases: [`${exchange.publicUrl}/fhir`] })
-  const bundle = (page: Page): Answer => ({
-    status: 200,
-    body: searchBundle(exchange.publicUrl, query, page, exchange.now().toISOString()),
-  })
+  const bundle = (page: Page): Answer => asWritten(searchBundle(exchange.publicUrl, query, page, exchange.now().toISOString()))
   const known = type === 'Organization' || type === 'HealthcareService' ? searchDirectory(exchange, request, type, query) : []
   const found = await searchShelf(exchange.database, request.caller.shelf, query)
   // Both at once: one decision for a person, however a row was found.
@@ -111,10 +108,9 @@ export async function searchFor(exchange: Exchange, request: Request, type: stri
     await received(exchange, request, matches)
     const seen = mayBeSeen(await lasting())
     const hidden = seen.matches.length < found.matches.length
-    const bodies = (rows: readonly Stored[]) => rows.flatMap(({ body }) => body ?? [])
     return bundle({
-      matches: [...known, ...bodies(seen.matches)],
-      included: bodies(seen.included),
+      matches: [...known.map((one) => ({ type, id: one.id as string, text: JSON.stringify(one) })), ...keptOf(seen.matches)],
+      included: keptOf(seen.included),
       ...(found.next ? { next: found.next } : {}),
       // A total that counted what is hidden would tell that something is.
       ...(found.total === undefined || hidden ? {} : { total: found.total + known.length }),
@@ -126,11 +122,11 @@ function check({ caller }: Request, type: string, letter: 'r' | 's'): void {
   if (!allowed(caller, type, letter)) throw refuse(403, 'forbidden', 'The granted scopes do not allow this.')
 }
 
-const answerWith = ({ body, version, lastUpdated }: Stored): Answer => ({
-  status: 200,
-  headers: { etag: `W/"${version}"`, 'last-modified': new Date(lastUpdated).toUTCString() },
-  body: body as Resource,
-})
+const answerWith = ({ kept, version, lastUpdated }: Stored): Answer =>
+  asWritten(kept as string, { etag: `W/"${version}"`, 'last-modified': new Date(lastUpdated).toUTCString() })
+
+const keptOf = (rows: readonly Stored[]): Kept[] =>
+  rows.flatMap(({ type, id, kept: text }) => (text === undefined ? [] : [{ type, id, text }]))
 
 /** What may be seen now; for each person what that was decided on; and whom nothing, or not all, is told of any more, and why. */
 type Decided = { seen: Stored[]; basis: ReadonlyMap<string, ReturnType<typeof basisOf>>; refused: ReadonlyMap<string, string> }

@@ -1,41 +1,47 @@
 /**
  * A page of search results as the Bundle a FHIR client expects.
  */
-import type { Bundle, BundleEntry, BundleLink, Resource } from '@medplum/fhirtypes'
+import type { Bundle, BundleLink, Resource } from '@medplum/fhirtypes'
 import type { SearchQuery } from './search.ts'
 
+/** A resource and the JSON it is kept as. */
+export type Kept = { type: string; id: string; text: string }
+
 export type Page = {
-  matches: readonly Resource[]
-  included: readonly Resource[]
+  matches: readonly Kept[]
+  included: readonly Kept[]
   next?: string
   total?: number
 }
 
 /**
+ * The Bundle as JSON. Resources stand in the store as they are answered, so their texts go in as they are: a page of twenty is not
+ * taken apart to be written again.
+ *
  * @param publicUrl where the gateway is reached, without '/fhir'
  * @param at instant of the answer
  */
-export function searchBundle(publicUrl: string, query: SearchQuery, { matches, included, next, total }: Page, at: string): Bundle {
+export function searchBundle(publicUrl: string, query: SearchQuery, { matches, included, next, total }: Page, at: string): string {
   const link = (relation: string, page?: string): BundleLink => {
     const asked = new URLSearchParams(query.asked)
     if (page) asked.set('_page', page)
     const text = asked.toString()
     return { relation, url: `${publicUrl}/fhir/${query.type}${text ? `?${text}` : ''}` }
   }
-  const entry = (resource: Resource, mode: 'match' | 'include'): BundleEntry => ({
-    fullUrl: `${publicUrl}/fhir/${resource.resourceType}/${resource.id}`,
-    resource: mode === 'match' && query.elements ? only(resource, query.elements) : resource,
-    search: { mode },
-  })
+  const entry = ({ type, id, text }: Kept, mode: 'match' | 'include'): string => {
+    const resource = mode === 'match' && query.elements ? JSON.stringify(only(JSON.parse(text) as Resource, query.elements)) : text
+    return `{"fullUrl":${JSON.stringify(`${publicUrl}/fhir/${type}/${id}`)},"resource":${resource},"search":{"mode":"${mode}"}}`
+  }
   const entries = [...matches.map((each) => entry(each, 'match')), ...included.map((each) => entry(each, 'include'))]
-  return {
+  const head: Bundle = {
     resourceType: 'Bundle',
     type: 'searchset',
     timestamp: at,
     ...(total === undefined ? {} : { total }),
     link: [link('self', query.here), ...(next ? [link('next', next)] : [])],
-    ...(entries.length ? { entry: entries } : {}),
   }
+  const text = JSON.stringify(head)
+  return entries.length ? `${text.slice(0, -1)},"entry":[${entries.join(',')}]}` : text
 }
 
 /** `_elements`: these and what identifies the resource, marked as a part. */

@@ -26,12 +26,16 @@ export type SearchParameter = {
 /** One value a resource can be found by: dates have the first and the last instant they cover. */
 export type IndexRow = { param: string; value: string; upto?: string }
 
-/** Every value this resource is found by, in clear: search-terms.ts makes of them what the index holds. */
-export function indexRows(resource: Resource): IndexRow[] {
+/**
+ * Every value this resource is found by, in clear: search-terms.ts makes of them what the index holds.
+ *
+ * @param only names of the parameters that are asked about; absent: all
+ */
+export function indexRows(resource: Resource, only?: ReadonlySet<string>): IndexRow[] {
   const searched = matchable(resource)
   const rows: IndexRow[] = []
   for (const { name, parameter, walks } of walksOf(resource.resourceType)) {
-    if (parameter.as) continue
+    if (parameter.as || only?.has(name) === false) continue
     for (const walk of walks) {
       for (const found of follow(searched, walk, 0, [])) rowsOf[parameter.kind](name, found, parameter, rows)
     }

@@ -17,6 +17,9 @@ export type Variables = {
   correlationId: string
   caller: Caller
   address: string | undefined
+  /** Headers of every answer (outermost.ts), in lower case; `dressed`: this answer has them already. */
+  always: () => Record<string, string>
+  dressed?: boolean
 }
 /** Node's own server hands its socket along; elsewhere nothing is bound. */
 export type Door = { Variables: Variables; Bindings: object }

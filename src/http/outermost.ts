@@ -16,15 +16,18 @@ export function outermost({ metrics, exchange, settings }: Hall) {
     c.set('requestId', harmless(asked) ?? crypto.randomUUID())
     c.set('requestIdGiven', asked !== undefined)
     c.set('correlationId', harmless(c.req.header('x-correlation-id')) ?? crypto.randomUUID())
+    const always = (): Record<string, string> => ({
+      'x-request-id': c.get('requestId'),
+      'x-correlation-id': c.get('correlationId'),
+      ...cautious,
+      ...(secure ? { 'strict-transport-security': 'max-age=31536000' } : {}),
+      ...(settings.stopping?.() ? { connection: 'close' } : {}),
+    })
+    c.set('always', always)
     await next()
 
-    const { headers, status } = c.res
-    headers.set('X-Request-Id', c.get('requestId'))
-    headers.set('X-Correlation-Id', c.get('correlationId'))
-    for (const [name, value] of cautious) if (!headers.has(name)) headers.set(name, value)
-    if (secure) headers.set('Strict-Transport-Security', 'max-age=31536000')
-    if (settings.stopping?.()) headers.set('Connection', 'close')
-
+    const { status } = c.res
+    if (!c.get('dressed')) dress(c.res.headers, always())
     const route = routePath(c, -1).replace(/\{[^{}]*\}/g, '')
     metrics.count('http_requests_total', 'Requests by route and status.', { method: c.req.method, route, status })
     metrics.observe('http_request_duration_seconds', 'How long a request took.', { route }, (performance.now() - began) / 1000)
@@ -42,9 +45,14 @@ export const wellFormedIds = createMiddleware<Door>(async (c, next) => {
 
 const harmless = (id: string | undefined) => (id !== undefined && /^[A-Za-z0-9._:-]{1,128}$/.test(id) ? id : undefined)
 
-const cautious = [
-  ['Cache-Control', 'no-store'],
-  ['X-Content-Type-Options', 'nosniff'],
-  ['Referrer-Policy', 'no-referrer'],
-  ['Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'"],
-] as const
+/** A page of another audience has a policy of its own: what it says of caching and content stays. */
+function dress(headers: Headers, always: Readonly<Record<string, string>>) {
+  for (const [name, value] of Object.entries(always)) if (!(name in cautious && headers.has(name))) headers.set(name, value)
+}
+
+const cautious = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+}

@@ -9,14 +9,27 @@ import type { Asked } from './context.ts'
 import { fhirJson } from './errors.ts'
 import { namesETag, type Preferences } from './headers.ts'
 
-export function reply(c: Asked, { status, headers = {}, body }: Answer, publicUrl: string): Response {
+export function reply(c: Asked, answer: Answer, publicUrl: string): Response {
+  const pretty = c.req.query('_pretty') === 'true'
+  if (answer.text !== undefined && !pretty) return asItStands(c, answer.text, answer)
+  const { status, headers = {}, body } = answer
   const all = { ...derived(status, body, publicUrl), ...headers }
   for (const [name, value] of Object.entries(all)) c.header(name, value)
   const etag = Object.entries(all).find(([name]) => name.toLowerCase() === 'etag')?.[1]
   if (status === 200 && etag && isRead(c) && namesETag(c.req.header('if-none-match'), etag)) return c.body(null, 304)
   if (!body) return c.body(null, status as StatusCode)
   c.header('Content-Type', fhirJson)
-  return c.body(JSON.stringify(body, null, c.req.query('_pretty') === 'true' ? 2 : undefined), status as ContentfulStatusCode)
+  return c.body(JSON.stringify(body, null, pretty ? 2 : undefined), status as ContentfulStatusCode)
+}
+
+/** Reads and searches are most of what is asked: one plain record of headers instead of a `Headers` filled one by one. */
+function asItStands(c: Asked, text: string, { status, headers = {} }: Answer): Response {
+  const all: Record<string, string> = { ...c.get('always')(), ...headers }
+  c.set('dressed', true)
+  if (status === 200 && headers.etag && isRead(c) && namesETag(c.req.header('if-none-match'), headers.etag))
+    return new Response(null, { status: 304, headers: all })
+  all['content-type'] = fhirJson
+  return new Response(text, { status, headers: all })
 }
 
 /** The answer to a write, in the form the caller prefers: the resource unless it said otherwise. */

@@ -7,6 +7,7 @@
  * What a resource says is sealed for the person it is about, or for its shelf, and bound to its place: shelf, type, id and version.
  */
 import type { Consent, Resource } from '@medplum/fhirtypes'
+import { LRUCache } from 'lru-cache'
 import { termsOf } from '../fhir/search-terms.ts'
 import { type Database, mustChange, type Statement, sealed, statement, termBytes, terms, unsealed, type Value } from './database.ts'
 
@@ -24,6 +25,8 @@ export type Stored = {
   body?: Resource
   /** The JSON of `body`, where somebody has written it already. */
   text?: string
+  /** The JSON of `body` as it was read from here: for answers. What is written next is never taken from it. */
+  kept?: string
   /** On a partner's shelf: JSON of Disclosure[]. */
   basis?: string
 }
@@ -145,24 +148,40 @@ export const shelvesOf = (database: Database, patient: string): Promise<Stored[]
     ),
   )
 
-/** Every consent a service holds for each of these people, by person. */
+/** Every consent a service holds for each of these people, by person: those that are current now, asked for every time. */
 export async function consentsOf(database: Database, patients: readonly string[]): Promise<Map<string, Consent[]>> {
   if (!patients.length) return new Map()
-  const rows = await readStored(
-    database,
+  const rows = await database.query<Row>(
     statement(
       `select ${columns} from json_each(?) wanted cross join resource r
        where r.patient = wanted.value and r.shelf >= 'service:' and r.shelf < 'service;' and r.type = 'Consent' and r.body is not null`,
       JSON.stringify(patients),
     ),
   )
-  return new Map(
-    [...Map.groupBy(rows, ({ patient }) => patient as string)].map(([patient, stored]) => [
-      patient,
-      stored.map(({ body }) => body as Consent),
-    ]),
-  )
+  const consents = new Map<Row, Consent>()
+  for (const row of rows) {
+    const known = readConsents.get(sealOf(row))
+    if (known) consents.set(row, known)
+  }
+  const unread = rows.filter((row) => !consents.has(row))
+  for (const [n, { body }] of (await opened(database, unread)).entries()) {
+    const row = unread[n] as Row
+    if (body?.resourceType !== 'Consent') continue
+    consents.set(row, body)
+    readConsents.set(sealOf(row), body)
+  }
+  const byPerson = new Map<string, Consent[]>()
+  for (const [{ patient }, consent] of consents) byPerson.set(patient as string, [...(byPerson.get(patient as string) ?? []), consent])
+  return byPerson
 }
+
+/**
+ * Consents opened lately, by the seal of what stands in the database: the same sixteen bytes can only stand for the same text, so one
+ * that was changed, withdrawn or erased is never taken from here. No longer than a key is kept (sealed.ts).
+ */
+const readConsents = new LRUCache<string, Consent>({ max: 2_000, ttl: 60_000 })
+const sealOf = ({ id, version, body }: Row): string =>
+  `${id} ${version} ${Buffer.from((body as Uint8Array).subarray(-16)).toString('latin1')}`
 
 /** @param refs 'Patient/12', ...; what is not on the shelf or deleted is left out */
 export const byRefs = (database: Database, shelf: string, refs: readonly string[]): Promise<Stored[]> =>
@@ -181,18 +200,31 @@ export const columns = 'r.shelf, r.type, r.id, r.version, r.last_updated as last
 
 /** A body that was erased since is absent, as of a resource that was deleted. */
 export async function readStored(database: Database, one: Statement): Promise<Stored[]> {
-  const rows = await database.query<Row>(one)
+  return opened(database, await database.query<Row>(one))
+}
+
+async function opened(database: Database, rows: readonly Row[]): Promise<Stored[]> {
   const contents = await unsealed(database, rows, ({ body }) => body, holderOf, placeOf)
-  return rows.map(({ shelf, type, id, version, lastUpdated, patient }, n) => {
-    const content = contents[n]
-    const cut = content?.indexOf('\n') ?? 0
-    return {
-      ...{ shelf, type, id, version, lastUpdated },
-      ...(patient === null ? {} : { patient }),
-      ...(content === undefined ? {} : { body: JSON.parse(content.slice(cut + 1)) as Resource }),
-      ...(content === undefined || cut === 0 ? {} : { basis: content.slice(0, cut) }),
-    }
-  })
+  return rows.map((row, n) => storedAs(row, contents[n]))
+}
+
+/** Most of what is read is answered as it stands: the JSON is parsed when somebody looks into it, and once. */
+function storedAs({ shelf, type, id, version, lastUpdated, patient }: Row, content: string | undefined): Stored {
+  const stored: Stored = { shelf, type, id, version, lastUpdated }
+  if (patient !== null) stored.patient = patient
+  if (content === undefined) return stored
+  const cut = content.indexOf('\n')
+  if (cut > 0) stored.basis = content.slice(0, cut)
+  const kept = content.slice(cut + 1)
+  let body: Resource | undefined
+  return {
+    ...stored,
+    kept,
+    get body() {
+      body ??= JSON.parse(kept) as Resource
+      return body
+    },
+  }
 }
 
 type Row = Pick<Stored, 'shelf' | 'type' | 'id' | 'version' | 'lastUpdated'> & { patient: string | null; body: Uint8Array | null }

@@ -126,7 +126,7 @@ async function planOf(database: Database, shelf: string, type: string, asked: re
 }
 
 function passes(tests: readonly Plain[], body: NonNullable<Stored['body']>): boolean {
-  const rows = indexRows(body)
+  const rows = indexRows(body, new Set(tests.flatMap((each) => ('param' in each ? [each.param.replace(/:.*/, '')] : []))))
   return tests.every((each) => fits(each, body, rows))
 }
 

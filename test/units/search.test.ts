@@ -1,9 +1,9 @@
-import type { Resource } from '@medplum/fhirtypes'
+import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Refusal } from '../../src/fhir/outcome.ts'
-import { cursorText, parseSearch } from '../../src/fhir/search.ts'
-import { searchBundle } from '../../src/fhir/search-bundle.ts'
+import { cursorText, parseSearch, type SearchQuery } from '../../src/fhir/search.ts'
+import { type Page, searchBundle } from '../../src/fhir/search-bundle.ts'
 import { fold, indexRows, instantsOf, referencesIn } from '../../src/fhir/search-parameters.ts'
 import { askedFor, fits, termsOf } from '../../src/fhir/search-terms.ts'
 
@@ -248,19 +248,44 @@ describe('the index', () => {
 test('a page is a searchset Bundle: what matched, what came along, and where it goes on', () => {
   const query = parse('Task', '_count=1&status=requested')
   const task = { resourceType: 'Task', id: 't1', status: 'requested', intent: 'order' } as const
-  const bundle = searchBundle(
-    'https://gate.example',
-    query,
-    { matches: [task], included: [{ resourceType: 'Patient', id: 'p1' }], next: 'abc' },
-    '2026-03-02T09:00:00.000Z',
-  )
+  const bundle = bundleOf(query, { matches: [kept(task)], included: [kept({ resourceType: 'Patient', id: 'p1' })], next: 'abc' })
   expect(bundle.link).toEqual([
     { relation: 'self', url: 'https://gate.example/fhir/Task?_count=1&status=requested' },
     { relation: 'next', url: 'https://gate.example/fhir/Task?_count=1&status=requested&_page=abc' },
   ])
-  expect(bundle.entry?.map(({ fullUrl, search }) => [fullUrl, search?.mode])).toEqual([
+  expect(bundle.entry?.map(({ fullUrl, search }: BundleEntry) => [fullUrl, search?.mode])).toEqual([
     ['https://gate.example/fhir/Task/t1', 'match'],
     ['https://gate.example/fhir/Patient/p1', 'include'],
   ])
   expect(bundle).not.toHaveProperty('total')
 })
+
+test('the texts of resources stand in the Bundle as they were kept, whatever is in them', () => {
+  const query = parse('Task', 'status=requested')
+  const anything = fc.array(fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue()), { maxLength: 4 })
+  fc.assert(
+    fc.property(anything, anything, fc.option(fc.nat(), { nil: undefined }), (matches, included, total) => {
+      const named = (each: object, n: number) => ({ ...each, resourceType: 'Task', id: `t${n}` }) as Resource
+      const page = { matches: matches.map(named), included: included.map(named), ...(total === undefined ? {} : { total }) }
+      const bundle = bundleOf(query, { ...page, matches: page.matches.map(kept), included: page.included.map(kept) })
+      // What JSON keeps of them: no undefined, no minus zero.
+      const inJson = JSON.parse(JSON.stringify([...page.matches, ...page.included]))
+      expect(bundle.entry?.map(({ resource }: BundleEntry) => resource) ?? []).toEqual(inJson)
+      expect(bundle.entry?.filter(({ search }: BundleEntry) => search?.mode === 'match').length ?? 0).toBe(matches.length)
+      expect(bundle.total).toBe(total)
+    }),
+  )
+})
+
+test('_elements takes a match apart, and leaves what came along whole', () => {
+  const query = parse('Task', '_elements=status')
+  const one = { resourceType: 'Task', id: 't1', status: 'requested', intent: 'order', meta: { versionId: '2' } } as Resource
+  const bundle = bundleOf(query, { matches: [kept(one)], included: [kept(one)] })
+  expect(bundle.entry?.[0]?.resource).not.toHaveProperty('intent')
+  expect(bundle.entry?.[0]?.resource?.meta?.tag?.[0]?.code).toBe('SUBSETTED')
+  expect(bundle.entry?.[1]?.resource).toEqual(one)
+})
+
+const kept = (resource: Resource) => ({ type: resource.resourceType, id: resource.id as string, text: JSON.stringify(resource) })
+const bundleOf = (query: SearchQuery, page: Page) =>
+  JSON.parse(searchBundle('https://gate.example', query, page, '2026-03-02T09:00:00.000Z')) as Bundle
