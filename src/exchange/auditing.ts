@@ -6,14 +6,14 @@ import { v7 as newId } from 'uuid'
 import { allowed, type Request } from '../access/caller.ts'
 import { refuse } from '../fhir/outcome.ts'
 import { cursorText, parseSearch, type SearchQuery } from '../fhir/search.ts'
-import { searchBundle } from '../fhir/search-bundle.ts'
+import { keptAs, searchBundle } from '../fhir/search-bundle.ts'
 import { fits, peopleAsked } from '../fhir/search-terms.ts'
 import { type AuditQuery, type AuditRow, auditPage, auditRow, recordAudit } from '../store/audit.ts'
 import type { Database } from '../store/database.ts'
 import { personOf } from '../store/people.ts'
 import { type Around, auditEventsOf, rowIdOf } from './audit-events.ts'
 import { actorOf } from './change.ts'
-import type { Answer, Exchange } from './exchange.ts'
+import { type Answer, asWritten, type Exchange } from './exchange.ts'
 
 const rowsAtOnce = 500
 /** Looked through for one page, so that no question holds up everybody: a page with fewer than asked for has a next one. */
@@ -49,8 +49,8 @@ export async function searchAudit(exchange: Exchange, request: Request, params: 
       })),
     ),
   ])
-  const page = { matches: events, included: [], ...(next ? { next } : {}) }
-  return { status: 200, body: searchBundle(exchange.publicUrl, query, page, exchange.now().toISOString()) }
+  const page = { matches: events.map(keptAs), included: [], ...(next ? { next } : {}) }
+  return asWritten(searchBundle(exchange.publicUrl, query, page, exchange.now().toISOString()))
 }
 
 /**

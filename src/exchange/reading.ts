@@ -11,7 +11,7 @@ import { organizationOf } from '../fhir/organization.ts'
 import { refuse } from '../fhir/outcome.ts'
 import { healthcareService } from '../fhir/parts.ts'
 import { parseSearch, type SearchQuery } from '../fhir/search.ts'
-import { type Kept, type Page, searchBundle } from '../fhir/search-bundle.ts'
+import { type Kept, keptAs, type Page, searchBundle } from '../fhir/search-bundle.ts'
 import { fits } from '../fhir/search-terms.ts'
 import type { Disclosure } from '../mapping.ts'
 import { type AuditRow, recordAudit } from '../store/audit.ts'
@@ -109,7 +109,7 @@ export async function searchFor(exchange: Exchange, request: Request, type: stri
     const seen = mayBeSeen(await lasting())
     const hidden = seen.matches.length < found.matches.length
     return bundle({
-      matches: [...known.map((one) => ({ type, id: one.id as string, text: JSON.stringify(one) })), ...keptOf(seen.matches)],
+      matches: [...known.map(keptAs), ...keptOf(seen.matches)],
       included: keptOf(seen.included),
       ...(found.next ? { next: found.next } : {}),
       // A total that counted what is hidden would tell that something is.

@@ -7,6 +7,13 @@ import type { SearchQuery } from './search.ts'
 /** A resource and the JSON it is kept as. */
 export type Kept = { type: string; id: string; text: string }
 
+/** Of a resource that was made for this answer. */
+export const keptAs = (resource: Resource): Kept => ({
+  type: resource.resourceType,
+  id: resource.id as string,
+  text: JSON.stringify(resource),
+})
+
 export type Page = {
   matches: readonly Kept[]
   included: readonly Kept[]

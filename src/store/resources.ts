@@ -184,23 +184,39 @@ const sealOf = ({ id, version, body }: Row): string =>
   `${id} ${version} ${Buffer.from((body as Uint8Array).subarray(-16)).toString('latin1')}`
 
 /** @param refs 'Patient/12', ...; what is not on the shelf or deleted is left out */
-export const byRefs = (database: Database, shelf: string, refs: readonly string[]): Promise<Stored[]> =>
-  readStored(
+export async function byRefs(database: Database, shelf: string, refs: readonly string[]): Promise<Stored[]> {
+  const places = [...new Set(refs)].map((ref) => ref.split('/', 2))
+  const [only] = places
+  // Mostly it is one: the person a plan is about.
+  if (only && places.length === 1) {
+    const found = await readResource(database, shelf, only[0] ?? '', only[1] ?? '')
+    return found?.kept === undefined ? [] : [found]
+  }
+  return readStored(
     database,
     statement(
       `select ${columns} from json_each(?) wanted cross join resource r
        where r.shelf = ? and r.type = wanted.value ->> 0 and r.id = wanted.value ->> 1 and r.body is not null`,
-      JSON.stringify([...new Set(refs)].map((ref) => ref.split('/', 2))),
+      JSON.stringify(places),
       shelf,
     ),
   )
+}
 
 /** The columns of a `resource r` or `resource_version r`, for a query elsewhere in the store. */
 export const columns = 'r.shelf, r.type, r.id, r.version, r.last_updated as lastUpdated, r.patient, r.body'
 
-/** A body that was erased since is absent, as of a resource that was deleted. */
-export async function readStored(database: Database, one: Statement): Promise<Stored[]> {
-  return opened(database, await database.query<Row>(one))
+/**
+ * A body that was erased since is absent, as of a resource that was deleted.
+ *
+ * @param arrange puts the rows in order, and leaves out what need not be opened
+ */
+export async function readStored(
+  database: Database,
+  one: Statement,
+  arrange: (rows: readonly Row[]) => readonly Row[] = (rows) => rows,
+): Promise<Stored[]> {
+  return opened(database, arrange(await database.query<Row>(one)))
 }
 
 async function opened(database: Database, rows: readonly Row[]): Promise<Stored[]> {

@@ -55,6 +55,8 @@ export async function searchShelf(database: Database, shelf: string, query: Sear
 type Fragment = { sql: string; params: Value[] }
 type Plan = {
   from: string
+  /** One person or one telling term leads: few rows, in no order of the index. */
+  few: boolean
   where: string[]
   params: Value[]
   /** What the index can not decide; absent when it decides everything. */
@@ -109,7 +111,8 @@ async function planOf(database: Database, shelf: string, type: string, asked: re
         ? []
         : [
             {
-              sql: `${one.not ? 'not ' : ''}exists (select 1 from search s where ${hasTerm(one.asked)} and s.resource = r.row)`,
+              // As a value, not as `exists`: of that SQLite makes a join, which costs three times as much here and may lead.
+              sql: `(select 1 from search s where ${hasTerm(one.asked)} and s.resource = r.row) is ${one.not ? '' : 'not '}null`,
               params: [terms(one.asked.terms)],
             },
           ],
@@ -119,6 +122,7 @@ async function planOf(database: Database, shelf: string, type: string, asked: re
     from: driver
       ? 'resource r not indexed'
       : `resource r indexed by ${people ? 'resource_by_patient' : asked.some(({ kind }) => kind === 'id') ? 'resource_place' : 'resource_by_time'}`,
+    few: people || driver !== undefined,
     where: parts.map(({ sql }) => sql),
     params: parts.flatMap(({ params }) => params),
     ...(tests.length ? { test: ({ body }) => body !== undefined && passes(tests, body) } : {}),
@@ -135,11 +139,11 @@ async function driverOf<L extends { condition: Plain; asked: Asked }>(database: 
   const few = lookups.find(byNature)
   if (few) return few
   for (const one of lookups) {
-    const [probe] = await database.query<{ rows: number }>({
-      sql: `select count(*) as rows from (select 1 from search s where ${hasTerm(one.asked)} limit ${telling})`,
+    const more = await database.query({
+      sql: `select 1 from search s where ${hasTerm(one.asked)} limit 1 offset ${telling - 1}`,
       params: [terms(one.asked.terms)],
     })
-    if (probe && probe.rows < telling) return one
+    if (more.length === 0) return one
   }
   return undefined
 }
@@ -169,6 +173,8 @@ async function linkedBy(database: Database, shelf: string, chain: Extract<Condit
 
 /** Resources in order, from behind `after`, until there are `most`. Absent: all there are. */
 async function walk(database: Database, plan: Plan, sort: Sort, after?: Cursor, most = Number.POSITIVE_INFINITY): Promise<Stored[]> {
+  const all = plan.few ? await fewOf(database, plan, sort, after, most) : undefined
+  if (all) return all
   const found: Stored[] = []
   let opened = 0
   let from = after
@@ -190,6 +196,39 @@ async function walk(database: Database, plan: Plan, sort: Sort, after?: Cursor, 
     await new Promise((go) => setImmediate(go))
   }
 }
+
+/**
+ * Rows that are few are put in order here: for one row, SQLite's own sorting costs three times what finding it does.
+ *
+ * @returns undefined when they are not that few
+ */
+async function fewOf(database: Database, plan: Plan, sort: Sort, after: Cursor | undefined, most: number): Promise<Stored[] | undefined> {
+  let many = false
+  const where = [...plan.where, ...pageOf(sort, after).where].join(' and ')
+  const rows = await readStored(
+    database,
+    {
+      sql: `select ${columns} from ${plan.from} where ${where} limit ${openedAtOnce + 1}`,
+      params: [...plan.params, ...pageOf(sort, after).params],
+    },
+    (unopened) => {
+      many = unopened.length > openedAtOnce
+      if (many) return []
+      const ordered = unopened.length > 1 ? [...unopened].sort(inOrderOf(sort)) : unopened
+      return plan.test ? ordered : ordered.slice(0, most)
+    },
+  )
+  if (many) return undefined
+  return plan.test ? rows.filter(plan.test).slice(0, most) : rows
+}
+
+/** As `pageOf` has it: what is compared is ASCII, in which SQLite and JavaScript agree. */
+const inOrderOf =
+  ({ by, down }: Sort) =>
+  (a: Pick<Stored, 'id' | 'lastUpdated'>, b: Pick<Stored, 'id' | 'lastUpdated'>): number => {
+    const [x, y] = by === '_id' || a.lastUpdated === b.lastUpdated ? [a.id, b.id] : [a.lastUpdated, b.lastUpdated]
+    return (x < y ? -1 : x > y ? 1 : 0) * (down ? -1 : 1)
+  }
 
 const tooCostly = (): Refusal =>
   refuse(400, 'too-costly', 'Too many resources would have to be opened: say more, such as patient, identifier, status or _lastUpdated.')

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Refusal } from '../../src/fhir/outcome.ts'
 import { cursorText, parseSearch, type SearchQuery } from '../../src/fhir/search.ts'
-import { type Page, searchBundle } from '../../src/fhir/search-bundle.ts'
+import { keptAs as kept, type Page, searchBundle } from '../../src/fhir/search-bundle.ts'
 import { fold, indexRows, instantsOf, referencesIn } from '../../src/fhir/search-parameters.ts'
 import { askedFor, fits, termsOf } from '../../src/fhir/search-terms.ts'
 
@@ -286,6 +286,5 @@ test('_elements takes a match apart, and leaves what came along whole', () => {
   expect(bundle.entry?.[1]?.resource).toEqual(one)
 })
 
-const kept = (resource: Resource) => ({ type: resource.resourceType, id: resource.id as string, text: JSON.stringify(resource) })
 const bundleOf = (query: SearchQuery, page: Page) =>
   JSON.parse(searchBundle('https://gate.example', query, page, '2026-03-02T09:00:00.000Z')) as Bundle
