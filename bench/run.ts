@@ -47,8 +47,12 @@ const { stage, close } = await openStage(size, (row) => {
   rows.push(row)
   process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${row.name}\n`)
 })
+let failure: unknown
 try {
   for (const name of names) await measures[name]?.(stage)
+} catch (error) {
+  // What was measured before it is shown all the same.
+  failure = error
 } finally {
   await close()
 }
@@ -57,4 +61,5 @@ const now = new Date()
 const about = `${now.toISOString().slice(0, 10)}, Node ${process.versions.node}, ${cpus()[0]?.model.trim() ?? 'processor not known'}, ${cores}.`
 console.log(`\n${about}\n\n${table(rows)}`)
 if (values.json) writeFileSync(values.json, `${JSON.stringify(report(rows, about, values.small, now), null, 2)}\n`)
+if (failure) throw failure
 if (!values.small && !values.only) writeFileSync(page, between(readFileSync(page, 'utf8'), `${about}\n\n${table(rows)}`))

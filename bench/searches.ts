@@ -67,8 +67,8 @@ export async function measureReading(
   load: Loader,
   people: readonly BenchCase[],
 ) {
-  const { searches, read } = await searchesOf(gateway)
-  const { texts, places } = await answersTo(load, searches, people)
+  const asked = await searchesOf(gateway)
+  const { texts, places } = await answersTo(load, asked.searches, people)
   await setup({ texts })
   const during = { seconds: size.seconds }
   const of = async (name: string, aim: string, call: (n: number) => Call, bareCall: (n: number) => Call) => {
@@ -80,11 +80,12 @@ export async function measureReading(
     await of(
       'read',
       '3000; 0.4',
-      (n) => read(pick(places, n)),
+      (n) => asked.read(pick(places, n)),
       (n) => ({ path: `/read/${encodeURIComponent(pick(places, n))}` }),
     ),
   ]
-  for (const { key, name, aim, ask } of searches) {
+  for (const place of asked.searches.keys()) {
+    const { key, name, aim, ask } = (await searchesOf(gateway)).searches[place] as Search
     const bareCall = (n: number) => ({ path: `/search?key=${key}${(n * 7) % people.length}` })
     results.push(await of(name, aim, (n) => ask(pick(people, n)), bareCall))
   }
