@@ -3,9 +3,10 @@
  * Somebody else was faster: read again and decide again, on what is so now.
  */
 import { Conflict, type Statement } from '../store/database.ts'
+import type { Owed } from '../store/owed.ts'
 import { learnToldInError } from './agreements.ts'
 import { type Actor, type Change, startChange } from './change.ts'
-import type { Exchange } from './exchange.ts'
+import type { Exchange, Hand } from './exchange.ts'
 import { changed } from './fence.ts'
 import { plan } from './plan.ts'
 import { type Situation, situationOf } from './situation.ts'
@@ -50,14 +51,34 @@ export async function commit<Result>(
     await learnToldInError(exchange.database, one.situation)
     plan(one)
   }
-  await exchange.database.atomically([...under.flatMap((one) => one.statements()), ...alongside(result)])
+  const held = await takenFor(exchange, under)
+  try {
+    await exchange.database.atomically([...under.flatMap((one) => one.statements()), ...alongside(result)])
+  } catch (error) {
+    for (const { hand } of held) hand.letGo()
+    throw error
+  }
   changed(
     exchange.database,
     situations.map(({ patient }) => patient),
   )
-  const partners = under.flatMap((one) => one.owedTo())
+  for (const { hand, message } of held) hand.send(message)
+  const partners = under.flatMap((one) => one.owing()).map(({ message }) => message.partner)
   if (partners.length) exchange.wake([...new Set(partners)])
   return result
+}
+
+/** What is owed to a partner with a hand free is leased in the commit that owes it: it leaves without a second one, and without being read again. */
+async function takenFor(exchange: Exchange, under: readonly Change[]): Promise<{ hand: Hand; message: Owed }[]> {
+  const held: { hand: Hand; message: Owed }[] = []
+  for (const one of under)
+    for (const { message, first } of one.owing()) {
+      const hand = first ? await exchange.take?.(message.partner) : undefined
+      if (!hand) continue
+      one.hold(message, hand.leaseUntil)
+      held.push({ hand, message })
+    }
+  return held
 }
 
 /** A lost race over what we read; anything else (a taken unique key) is for the caller to understand. */

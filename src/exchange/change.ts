@@ -48,8 +48,10 @@ export type Change = {
   wait(about: string, dueAt: string): void
   ask(question: Question): void
   audit(row: Omit<AuditRow, 'id' | 'at' | 'who' | 'service' | 'patient' | 'requestId' | 'address'>): void
-  /** Partners that will be owed something new. */
-  owedTo(): string[]
+  /** What will be owed anew and is due. `first`: nothing owed before holds it back. */
+  owing(): { message: Owed; first: boolean }[]
+  /** Such a message is sent by whoever commits this, from that moment on. */
+  hold(message: Owed, leaseUntil: string): void
   /** Timers and work items that were not said again go: the plan says all that is waited for each time. */
   settleWaiting(): void
   statements(): Statement[]
@@ -66,7 +68,7 @@ export function startChange(situation: Situation, actor: Actor): Change {
   const questions = new Map<string, Question>()
   /** What was taken from a resource is not to be found in its older versions either. */
   const reduced = new Set<string>()
-  const partners = new Set<string>()
+  const owing: { row: NewOwed; message: Owed }[] = []
   let settled = false
 
   const place = (on: string) => (on === shelf ? situation.record : situation.told)
@@ -120,9 +122,9 @@ export function startChange(situation: Situation, actor: Actor): Change {
     },
     owe(message) {
       const row = { ...message, service: situation.service.id, patient: situation.patient, createdAt: at, dueAt: at }
-      extra.push(...owe(row))
-      situation.owed.push({ ...row, seq: Number.MAX_SAFE_INTEGER, state: 'due', attempts: 0, unanswered: false })
-      partners.add(message.partner)
+      const fresh: Owed = { ...row, seq: Number.MAX_SAFE_INTEGER, state: 'due', attempts: 0, unanswered: false }
+      owing.push({ row, message: fresh })
+      situation.owed.push(fresh)
     },
     void(owed, note) {
       // What is being sent right now is asked about again by whoever sends it; here it counts as possibly arrived.
@@ -149,7 +151,18 @@ export function startChange(situation: Situation, actor: Actor): Change {
         ...row,
       })
     },
-    owedTo: () => [...partners],
+    owing: () =>
+      owing
+        .filter(({ message }) => message.state === 'due')
+        .map(({ message }) => ({
+          message,
+          first: !situation.owed.some(
+            (other) => other !== message && other.task === message.task && /^(due|sending|parked)$/.test(other.state),
+          ),
+        })),
+    hold(message, leaseUntil) {
+      Object.assign(message, { state: 'sending', attempts: 1, leaseUntil, firstTriedAt: at })
+    },
     settleWaiting() {
       settled = true
     },
@@ -165,6 +178,7 @@ export function startChange(situation: Situation, actor: Actor): Change {
           if (reduced.has(key)) unit.push(dropVersions(now))
         } else if (now.body) unit.push(...createResource(now))
       }
+      for (const { row, message } of owing) unit.push(...owe(row, message.leaseUntil ? { leaseUntil: message.leaseUntil, at } : undefined))
       unit.push(...extra)
       for (const move of movesIn(before, after, told)) change.audit(move)
       if (told.length) unit.push(recordAudit(told))

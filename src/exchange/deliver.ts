@@ -5,6 +5,9 @@
  * parked for a person, or void when it may not be told any more. Every partner has a lane of its own with a few messages in
  * hand at most, so one that is slow or dead holds up nobody else. A lease that ran out means that the process died between
  * sending and writing down the answer: the message goes again under the same key, unless its partner can not drop a repeat.
+ *
+ * What is owed while its partner has a hand free is leased in the commit that owes it (`take`), and leaves at once. Not to a partner
+ * that can not drop a repeat: a crash between that commit and the sending would leave it parked, though it never left.
  */
 import type { Task } from '@medplum/fhirtypes'
 import type { Delivery, Fetch } from '../channel.ts'
@@ -20,7 +23,7 @@ import { readResource, type Stored, updateResource } from '../store/resources.ts
 import { openWorkItem } from '../store/work-items.ts'
 import { lookAgain } from './amend.ts'
 import { lacks } from './basis.ts'
-import type { Exchange } from './exchange.ts'
+import type { Exchange, Hand } from './exchange.ts'
 import { watch } from './fence.ts'
 import { groundsOf, noGrounds } from './grounds.ts'
 import { basisOf, permittedStill } from './overriding.ts'
@@ -37,6 +40,8 @@ const leaseMs = 2 * attemptMs
 const giveUpMs = 72 * 3_600_000
 
 export type Deliverer = {
+  /** A hand for a message about to be owed, when the lane is open and nothing else waits in it. */
+  take(partner: string): Promise<Hand | undefined>
   /** There may be something to send to these partners (to all that have something due, when none is named). */
   wake(partners?: readonly string[]): void
   /** Resolves when nothing is due and nothing is in hand. */
@@ -48,6 +53,8 @@ export type Deliverer = {
 export function startDelivering(exchange: Exchange): Deliverer {
   const running = new Map<string, Promise<void>>()
   const again = new Set<string>()
+  /** What is in hand for each partner. */
+  const inHands = new Map<string, Set<Promise<void>>>()
   let looking: Promise<void> = Promise.resolve()
   let stopped = false
 
@@ -58,7 +65,7 @@ export function startDelivering(exchange: Exchange): Deliverer {
       return
     }
     const work = drain(partner)
-      .catch((error: unknown) => exchange.log('error', 'lane-failed', { partner, error: error instanceof Error ? error.name : 'unknown' }))
+      .catch(failed(partner))
       .finally(() => {
         running.delete(partner)
         if (again.delete(partner)) run(partner)
@@ -66,25 +73,55 @@ export function startDelivering(exchange: Exchange): Deliverer {
     running.set(partner, work)
   }
 
+  const failed = (partner: string) => (error: unknown) =>
+    exchange.log('error', 'lane-failed', { partner, error: error instanceof Error ? error.name : 'unknown' })
+
+  const handsOf = (partner: string): Set<Promise<void>> => {
+    const hands = inHands.get(partner) ?? new Set()
+    inHands.set(partner, hands)
+    return hands
+  }
+  const handle = (partner: string, work: Promise<void>): void => {
+    const hands = handsOf(partner)
+    const hand: Promise<void> = work.catch(failed(partner)).finally(() => hands.delete(hand))
+    hands.add(hand)
+  }
+  const leaseFrom = (now: Date): string => new Date(now.getTime() + leaseMs).toISOString()
+
   /** Sends what is due, a few at a time; a free place is filled as soon as there is one. */
   const drain = async (partner: string): Promise<void> => {
-    const hands = new Set<Promise<void>>()
+    const hands = handsOf(partner)
     for (;;) {
       again.delete(partner)
       const now = exchange.now()
-      const leaseUntil = new Date(now.getTime() + leaseMs).toISOString()
-      const room = stopped ? 0 : roomIn(await laneOf(exchange.database, partner), now.toISOString(), inHand) - hands.size
-      const taken = room > 0 ? await claim(exchange.database, partner, now.toISOString(), leaseUntil, room) : []
-      for (const message of taken) {
-        const hand: Promise<void> = attempt(exchange, message).finally(() => hands.delete(hand))
-        hands.add(hand)
-      }
+      const lane = await laneOf(exchange.database, partner)
+      const room = stopped ? 0 : roomIn(lane, now.toISOString(), inHand) - hands.size
+      const taken = room > 0 ? await claim(exchange.database, partner, now.toISOString(), leaseFrom(now), room) : []
+      for (const message of taken) handle(partner, attempt(exchange, message))
       if (hands.size === 0 && !again.has(partner)) return
       if (hands.size) await Promise.race(hands)
     }
   }
 
+  const atWork = () => [...running.values(), ...[...inHands.values()].flatMap((hands) => [...hands])]
+
   return {
+    async take(partner) {
+      const now = exchange.now()
+      if (stopped || running.has(partner) || !exchange.directory().partners.get(partner)?.deduplicates) return undefined
+      const lane = await laneOf(exchange.database, partner)
+      // From here to the hand there is nothing to wait for: nobody else takes the last one.
+      if (running.has(partner) || roomIn(lane, now.toISOString(), inHand) <= handsOf(partner).size) return undefined
+      let begin = (_: Owed | undefined) => {}
+      const told = new Promise<Owed | undefined>((resolve) => {
+        begin = resolve
+      })
+      handle(
+        partner,
+        told.then((message) => message && attempt(exchange, message)),
+      )
+      return { leaseUntil: leaseFrom(now), send: begin, letGo: () => begin(undefined) }
+    },
     wake(partners) {
       if (partners) for (const partner of partners) run(partner)
       else
@@ -96,13 +133,13 @@ export function startDelivering(exchange: Exchange): Deliverer {
     async idle() {
       do {
         await looking
-        await Promise.all(running.values())
-      } while (running.size)
+        await Promise.all(atWork())
+      } while (atWork().length)
     },
     async stop() {
       stopped = true
       await looking
-      await Promise.all(running.values())
+      await Promise.all(atWork())
     },
   }
 }

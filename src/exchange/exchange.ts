@@ -6,6 +6,7 @@ import type { Adapter } from '../adapter.ts'
 import type { Channel } from '../channel.ts'
 import type { Directory } from '../domain/directory.ts'
 import type { Database } from '../store/database.ts'
+import type { Owed } from '../store/owed.ts'
 
 export type Clock = () => Date
 
@@ -19,9 +20,14 @@ export type Exchange = {
   log: Log
   /** Where partners answer and messages say they come from. */
   publicUrl: string
+  /** Asked before a commit that owes this partner something: a free hand for it, if there is one. Absent: nobody sends from here. */
+  take?: (partner: string) => Promise<Hand | undefined>
   /** Called after a commit that owes these partners something. */
   wake: (partners: readonly string[]) => void
 }
+
+/** Kept for one message: it is leased in the commit that owes it, and then sent, or else let go. */
+export type Hand = { leaseUntil: string; send(message: Owed): void; letGo(): void }
 
 /** Codes, counts and ids only: nobody's details. */
 export type Log = (

@@ -41,6 +41,7 @@ export function openExchange(parts: {
   const exchange: Exchange = {
     ...parts,
     fetch: parts.fetch ?? globalThis.fetch,
+    take: (partner) => deliverer.take(partner),
     wake: (partners) => deliverer.wake(partners),
   }
   const deliverer = startDelivering(exchange)

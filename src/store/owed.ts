@@ -39,11 +39,16 @@ export type Owed = Omit<NewOwed, 'body'> & {
   note?: string
 }
 
-/** Owes one message, behind everything owed before it. */
-export const owe = (message: NewOwed): Statement[] => [
+/**
+ * Owes one message, behind everything owed before it.
+ *
+ * @param held by whom it is written, who begins to send it once it is committed; absent: it is due
+ */
+export const owe = (message: NewOwed, held?: { leaseUntil: string; at: string }): Statement[] => [
   statement(
-    `insert into owed (seq, id, partner, service, patient, task, reason, correlation, state, created_at, due_at)
-     values ((select coalesce(max(seq), 0) + 1 from owed), ?, ?, ?, ?, ?, ?, ?, 'due', ?, ?)`,
+    `insert into owed (seq, id, partner, service, patient, task, reason, correlation, created_at, due_at, state, attempts, lease_until,
+       first_tried_at)
+     values ((select coalesce(max(seq), 0) + 1 from owed), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     message.id,
     message.partner,
     message.service,
@@ -53,6 +58,7 @@ export const owe = (message: NewOwed): Statement[] => [
     message.correlation,
     message.createdAt,
     message.dueAt,
+    ...(held ? ['sending', 1, held.leaseUntil, held.at] : ['due', 0, null, null]),
   ),
   statement(
     'insert into owed_text (id, body) values (?, ?)',
