@@ -19,6 +19,13 @@ const service = z.strictObject({
   prisons: z.array(words).default([]),
   homeAreas: z.array(words).default([]),
   enhanced: z.boolean().default(false),
+  contact: z
+    .strictObject({
+      phone: words.optional(),
+      email: z.email('must be an e-mail address.').optional(),
+      address: words.optional(),
+    })
+    .optional(),
 })
 
 const partner = z.strictObject({

@@ -4,7 +4,9 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { readMasterKeys } from '../config.ts'
+import type { Exchange } from '../exchange/exchange.ts'
 import type { Database } from '../store/database.ts'
+import { loadDirectory } from '../store/directory.ts'
 import { KeyUnknown } from '../store/keyring.ts'
 import { lookThrough } from '../store/look.ts'
 import { migrate } from '../store/migrate.ts'
@@ -61,6 +63,24 @@ export async function withDriver<Result>(
 }
 
 export const noDatabaseIn = (folder: string): string => `There is no database in ${folder}: set DATA_DIR to the folder the gateway uses.`
+
+/** What the journey's questions need, without a journey: it sends nothing and wakes nobody. */
+export async function exchangeOver(terminal: Terminal, database: Database): Promise<Exchange> {
+  const { directory } = await loadDirectory(database)
+  const { adapters, channels, now } = terminal
+  const none = () => undefined
+  return {
+    database,
+    directory: () => directory,
+    adapters,
+    channels,
+    now,
+    publicUrl: publicUrlOf(terminal),
+    fetch: () => Promise.reject(new Error('a command sends nothing')),
+    log: none,
+    wake: none,
+  }
+}
 
 /** Where this gateway says it is reached. */
 export const publicUrlOf = ({ env }: Terminal): string =>

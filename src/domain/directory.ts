@@ -13,7 +13,16 @@ export const partnerKinds = [
 /** A kind of partner. The list is open: a new adapter brings its own kind. */
 export type PartnerKind = (typeof partnerKinds)[number] | (string & {})
 
-export type Service = { id: string; name: string; ods?: string; prisons: string[]; homeAreas: string[]; enhanced: boolean }
+export type Service = {
+  id: string
+  name: string
+  ods?: string
+  prisons: string[]
+  homeAreas: string[]
+  enhanced: boolean
+  /** How a person reaches it, for what is printed for them. */
+  contact?: { phone?: string; email?: string; address?: string }
+}
 
 export type Partner = {
   id: string

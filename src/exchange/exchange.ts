@@ -5,6 +5,7 @@ import type { Resource } from '@medplum/fhirtypes'
 import type { Adapter } from '../adapter.ts'
 import type { Channel } from '../channel.ts'
 import type { Directory } from '../domain/directory.ts'
+import type { Document } from '../pages/document.ts'
 import type { Database } from '../store/database.ts'
 import type { Owed } from '../store/owed.ts'
 
@@ -37,7 +38,14 @@ export type Log = (
 ) => void
 
 /** What goes back to a caller. `text`: the JSON of the body, where it is written already. */
-export type Answer = { status: number; headers?: Record<string, string>; body?: Resource; text?: string }
+export type Answer = {
+  status: number
+  headers?: Record<string, string>
+  body?: Resource
+  text?: string
+  /** The same for a person to read, where it can be had as HTML or PDF. */
+  page?: Document
+}
 
 /** An answer that goes out as it is written: parsed only for whoever looks into it (a batch, `_pretty`). */
 export const asWritten = (text: string, headers: Record<string, string> = {}): Answer => ({

@@ -2,15 +2,19 @@
  * Why somebody is told something or not, and who was told what: the decision in plain words, for a navigator and for the person.
  */
 import type { Parameters, ParametersParameter, Task } from '@medplum/fhirtypes'
+import { v7 as newId } from 'uuid'
 import type { Request } from '../access/caller.ts'
-import { categories } from '../domain/categories.ts'
+import { type Category, categories } from '../domain/categories.ts'
 import { stateWords } from '../domain/handover.ts'
 import { mappingRemedy, remedyWords } from '../domain/reasons.ts'
 import { refuse } from '../fhir/outcome.ts'
 import type { Disclosure, Filled } from '../mapping.ts'
-import { type AuditRow, auditOf } from '../store/audit.ts'
+import { accountPage } from '../pages/account.ts'
+import { type AuditRow, auditOf, recordAudit } from '../store/audit.ts'
 import { owedOfPatient } from '../store/owed.ts'
 import { readResource } from '../store/resources.ts'
+import { accountOf } from './account.ts'
+import { actorOf } from './change.ts'
 import { type Considered, consider } from './consider.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { outside } from './override-document.ts'
@@ -143,26 +147,60 @@ function grouped(items: readonly (Disclosure & { because?: string })[]): [words:
 export async function whoWasTold(exchange: Exchange, request: Request, id: string): Promise<Answer> {
   const stored = await readResource(exchange.database, request.caller.shelf, 'Patient', id)
   if (request.caller.role !== 'service' || !stored?.body) throw refuse(404, 'not-found', 'There is no such Patient here.', 'Patient')
-  return answer(
-    (await toldAbout(exchange, id)).map((told) =>
-      part(
-        'told',
-        {
-          name: 'recipient',
-          valueReference: { ...(told.recipient === outside ? {} : { reference: `Organization/${told.recipient}` }), display: told.name },
-        },
-        { name: 'when', valueInstant: told.at },
-        text('how', told.how),
-        ...told.what.map((words) => text('what', words)),
-        ...(told.basis ? [text('basis', told.basis)] : []),
-        ...(told.notForPerson ? [{ name: 'not-for-person', valueBoolean: true }] : []),
-      ),
-    ),
-  )
+  const [told, account] = await Promise.all([toldAbout(exchange, id), accountOf(exchange, id)])
+  await exchange.database.atomically([recordAudit([handedOut(exchange, request, 'account', id)])])
+  return {
+    ...answer(told.map(toldPart)),
+    ...(account ? { page: accountPage(account) } : {}),
+  }
 }
 
+/** Asked for by or for the person it is about. */
+export const handedOut = (
+  exchange: Pick<Exchange, 'now'>,
+  request: Request,
+  action: 'account' | 'subject-access',
+  patient: string,
+): AuditRow => ({
+  id: newId(),
+  at: exchange.now().toISOString(),
+  ...actorOf(request),
+  action,
+  service: request.caller.service as string,
+  patient,
+  entity: `Patient/${patient}`,
+  detail: JSON.stringify({ purposeOfUse: 'PATRQT' }),
+})
+
+const toldPart = (told: Told): ParametersParameter =>
+  part(
+    'told',
+    {
+      name: 'recipient',
+      valueReference: { ...(told.recipient === outside ? {} : { reference: `Organization/${told.recipient}` }), display: told.name },
+    },
+    { name: 'when', valueInstant: told.at },
+    text('how', told.how),
+    ...told.what.map((words) => text('what', words)),
+    ...(told.basis ? [text('basis', told.basis)] : []),
+    ...(told.notForPerson ? [{ name: 'not-for-person', valueBoolean: true }] : []),
+  )
+
 /** `notForPerson`: told under an override that is not safe to show to the person; staff see it. */
-export type Told = { recipient: string; name: string; at: string; how: string; what: string[]; basis?: string; notForPerson?: true }
+export type Told = {
+  recipient: string
+  name: string
+  at: string
+  how: string
+  what: string[]
+  categories: Category[]
+  basis?: string
+  notForPerson?: true
+  /** A message, and how it went; else it was read, or handed over. */
+  sent?: Sent
+  /** It was not sent but waits to be read. */
+  waits?: true
+}
 
 type Handed = { organisation: string; officer?: string; how: string; what: Disclosure[]; safeToShow: boolean }
 const handed = (row: AuditRow): Told => {
@@ -173,6 +211,7 @@ const handed = (row: AuditRow): Told => {
     at: row.at,
     how: `was given a document: ${how}`,
     what: grouped(what).map(([words]) => words),
+    categories: categoriesOf(what),
     ...(row.basis ? { basis: row.basis } : {}),
     ...(safeToShow ? {} : { notForPerson: true as const }),
   }
@@ -188,10 +227,7 @@ export async function toldAbout(exchange: Pick<Exchange, 'database' | 'directory
     ),
   )
   const hidden = new Set(
-    rows.flatMap((row) => {
-      const said = row.action === 'owe' && row.detail ? (JSON.parse(row.detail) as { message: string; safeToShow?: boolean }) : undefined
-      return said?.safeToShow === false ? [said.message] : []
-    }),
+    rows.flatMap((row) => (row.action === 'owe' && isHidden(row) ? [(JSON.parse(row.detail as string) as Sent).message] : [])),
   )
   return rows
     .filter((row) => row.recipient && /^(deliver|attempt|read|vread|search|history|disclose)$/.test(row.action))
@@ -201,19 +237,26 @@ export async function toldAbout(exchange: Pick<Exchange, 'database' | 'directory
       const message = /^(deliver|attempt)$/.test(row.action) && row.detail ? (JSON.parse(row.detail) as Sent) : undefined
       const sent = owed.find((one) => one.id === message?.message)
       const because = message && basis.get(message.message)
-      const what = sent ? grouped(JSON.parse(sent.basis) as Disclosure[]).map(([words]) => words) : []
+      const disclosed = sent ? (JSON.parse(sent.basis) as Disclosure[]) : []
+      const pulls = partners.get(recipient)?.channel.name === 'pull'
       return {
         recipient,
         name: partners.get(recipient)?.name ?? recipient,
         at: row.at,
-        how: message ? sentWords(message, partners.get(recipient)?.channel.name === 'pull') : `read ${row.entity ?? 'its list'}`,
-        what,
-        ...(because ? { basis: because } : {}),
-        ...(message && hidden.has(message.message) ? { notForPerson: true as const } : {}),
+        how: message ? sentWords(message, pulls) : `read ${row.entity ?? 'its list'}`,
+        what: grouped(disclosed).map(([words]) => words),
+        categories: categoriesOf(disclosed),
+        ...((because ?? row.basis) ? { basis: because ?? (row.basis as string) } : {}),
+        ...((message && hidden.has(message.message)) || isHidden(row) ? { notForPerson: true as const } : {}),
+        ...(message ? { sent: message, ...(pulls ? { waits: true as const } : {}) } : {}),
       }
     })
     .reverse()
 }
+
+const isHidden = ({ detail }: AuditRow): boolean =>
+  detail !== undefined && (JSON.parse(detail) as { safeToShow?: boolean }).safeToShow === false
+const categoriesOf = (disclosed: readonly Disclosure[]): Category[] => [...new Set(disclosed.flatMap((one) => one.categories))]
 
 type Sent = { message: string; reason: string; outcome: string }
 

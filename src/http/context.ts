@@ -8,6 +8,7 @@ import type { Tokens } from '../access/tokens.ts'
 import type { Steps } from '../exchange/ask.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { SearchParameters } from '../fhir/capability.ts'
+import type { Document } from '../pages/document.ts'
 import type { Limit } from './limit.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -42,6 +43,8 @@ export type Settings = {
   /** True once we have been asked to stop. */
   stopping?: () => boolean
   metrics?: Metrics
+  /** Makes a PDF of a page, where that can be done. */
+  pdf?: (page: Document, how: { large: boolean; at: Date }) => Promise<Uint8Array>
 }
 
 export type Parts = { exchange: Exchange; steps: Steps; clients: () => ReadonlyMap<string, Client>; settings: Settings }

@@ -13,8 +13,9 @@ import { serviceTypes } from '../fhir/kept-types.ts'
 import { refuse } from '../fhir/outcome.ts'
 import { bytesOf, type Entry, formOf, jsonOf, jsonTypes, mustBeBundle, mustBeResource, patchTypes } from './body.ts'
 import { type Asked, type Door, type Hall, requestOf } from './context.ts'
-import { mustAcceptJson, type Preferences, preferencesOf, versionOf } from './headers.ts'
+import { formOf as answerFormOf, mustAcceptJson, type Preferences, preferencesOf, versionOf } from './headers.ts'
 import { operationHandler } from './operate.ts'
+import { operations } from './operations.ts'
 import { preferred, reply } from './reply.ts'
 import { methodNotAllowed, route } from './route.ts'
 
@@ -128,9 +129,12 @@ export function fhirRoutes(app: Hono<Door>, hall: Hall) {
   route(app, `/fhir/${type}/${id}/${operation}`, operationHandler(hall, 'instance', typeFor))
 }
 
-/** We answer in JSON, or say so before anything is done. */
+/** We answer in JSON, or say so before anything is done; what a person reads has other forms too. */
 export const acceptable = createMiddleware<Door>(async (c, next) => {
-  mustAcceptJson(c.req.header('accept'), c.req.query('_format') ?? null)
+  const name = /\/(?:\$|%24)([a-z-]+)$/.exec(c.req.path)?.[1]
+  const readable = name !== undefined && Object.hasOwn(operations, name) && operations[name]?.readable
+  if (!readable || answerFormOf(c.req.header('accept'), c.req.query('_format') ?? null) === 'json')
+    mustAcceptJson(c.req.header('accept'), c.req.query('_format') ?? null)
   await next()
 })
 

@@ -29,6 +29,20 @@ export function preferencesOf(prefer: string | undefined): Preferences {
   return { ...(wanted ? { return: wanted } : {}), lenient: words.includes('handling=lenient') }
 }
 
+export type Form = 'json' | 'html' | 'pdf'
+const forms: Readonly<Record<string, Form>> = { html: 'html', 'text/html': 'html', pdf: 'pdf', 'application/pdf': 'pdf' }
+
+/** The first that is asked for of those a person can read; JSON where it comes first or nothing is said. `_format` goes before Accept. */
+export function formOf(accept: string | undefined, format: string | null): Form {
+  if (format !== null) return forms[format.split(';')[0]!.trim().toLowerCase()] ?? 'json'
+  for (const range of (accept ?? '').split(',')) {
+    const [type = ''] = range.split(';').map((one) => one.trim().toLowerCase())
+    if (forms[type]) return forms[type]
+    if (jsonRanges.includes(type)) return 'json'
+  }
+  return 'json'
+}
+
 const jsonRanges = ['*/*', 'application/*', 'application/fhir+json', 'application/json', 'text/json']
 const jsonFormats = ['json', 'application/json', 'application/fhir+json', 'text/json']
 

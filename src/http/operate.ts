@@ -5,9 +5,11 @@
 import { allowed } from '../access/caller.ts'
 import { type Letter, mustBeAllowed } from '../access/scopes.ts'
 import { refuse } from '../fhir/outcome.ts'
+import type { Document } from '../pages/document.ts'
+import { htmlOf, pagePolicy } from '../pages/html.ts'
 import { type Entry, jsonOf, mustBeBundle } from './body.ts'
 import { type Asked, type Hall, requestOf } from './context.ts'
-import { preferencesOf } from './headers.ts'
+import { formOf, preferencesOf } from './headers.ts'
 import { type Operation, operations, processMessage } from './operations.ts'
 import { reply } from './reply.ts'
 import { type Handler, methodNotAllowed } from './route.ts'
@@ -27,8 +29,11 @@ export function operationHandler(hall: Hall, level: Level, typeFor?: TypeFor): {
 
     const method = c.req.method === 'POST' ? 'POST' : 'GET'
     const params = new URL(c.req.url).searchParams
+    const form = operation.readable ? formOf(c.req.header('accept'), params.get('_format')) : 'json'
+    if (form === 'pdf' && !hall.settings.pdf) throw refuse(406, 'not-supported', 'No PDF is made here: ask for text/html and print it.')
     params.delete('_format')
     params.delete('_pretty')
+    const large = params.get('print') === 'large'
     const mayGet = operation.methods.includes('GET') || (operation.dryRun && params.get('dryRun') === 'true')
     if (method === 'GET' && !mayGet) throw methodNotAllowed(operation.methods)
     if (operation.toCome) throw refuse(501, 'not-supported', 'This operation is not supported yet.')
@@ -43,9 +48,19 @@ export function operationHandler(hall: Hall, level: Level, typeFor?: TypeFor): {
     const target = { type: type ?? '', ...(id === undefined ? {} : { id }) }
     const request = requestOf(c, preferencesOf(c.req.header('prefer')).lenient)
     const answer = await hall.steps.operation(request, name, target, { params, ...(body === undefined ? {} : { body }) }, method)
-    return reply(c, answer, hall.exchange.publicUrl)
+    return form === 'json' || !answer.page ? reply(c, answer, hall.exchange.publicUrl) : page(c, hall, answer.page, form, large)
   }
   return { GET: handle, POST: handle }
+}
+
+async function page(c: Asked, { settings, exchange }: Hall, document: Document, form: 'html' | 'pdf', large: boolean): Promise<Response> {
+  if (form === 'pdf' && settings.pdf) {
+    c.header('Content-Type', 'application/pdf')
+    return c.body((await settings.pdf(document, { large, at: exchange.now() })) as Uint8Array<ArrayBuffer>, 200)
+  }
+  c.header('Content-Type', 'text/html; charset=utf-8')
+  c.header('Content-Security-Policy', pagePolicy)
+  return c.body(htmlOf(document, { large }), 200)
 }
 
 const fits = ({ types }: Operation, type: string) => types.includes('*') || types.includes(type)

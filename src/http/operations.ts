@@ -14,6 +14,8 @@ export type Operation = {
   letter?: Letter
   /** Still to come: asking for it answers 501, and the CapabilityStatement does not claim it. */
   toCome?: true
+  /** A person can read the answer too: as HTML, and where it can be made as PDF. */
+  readable?: true
   /** `dryRun=true` changes nothing: GET is allowed and reading is enough. */
   dryRun?: true
   definition: string
@@ -42,7 +44,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   close: { ...act('close', 'ServiceRequest'), toCome: true },
   handover: { ...act('handover', 'CarePlan'), dryRun: true },
   why: ask('why', 'Task'),
-  'who-was-told': ask('who-was-told', 'Patient'),
+  'who-was-told': { ...ask('who-was-told', 'Patient'), readable: true },
   override: act('override', 'Patient'),
   'override-review': act('override-review', 'Patient'),
   validate: {

@@ -41,6 +41,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'src/store': ['src/access/directory-file.ts', 'src/access/keys.ts', 'src/access/secrets.ts', 'src/domain', 'src/fhir'],
   // A directory file is refused for an address that no channel would call.
   'src/access': ['src/adapter.ts', 'src/channel.ts', 'src/channels/address.ts', 'src/domain', 'src/fhir', 'src/store'],
+  'src/pages': ['src/domain'],
   'src/exchange': [
     'src/access',
     'src/adapter.ts',
@@ -49,11 +50,12 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     'src/domain',
     'src/fhir',
     'src/mapping.ts',
+    'src/pages',
     'src/store',
   ],
-  'src/http': outermost,
+  'src/http': [...outermost, 'src/pages'],
   'src/console': [...outermost, 'src/adapter.ts', 'src/http', 'src/mapping.ts'],
-  'src/cli': [...outermost, 'src/adapter.ts', 'src/channel.ts', 'src/channels/address.ts', 'src/mapping.ts'],
+  'src/cli': [...outermost, 'src/pages', 'src/adapter.ts', 'src/channel.ts', 'src/channels/address.ts', 'src/mapping.ts'],
   'src/schedule.ts': ['src/exchange', 'src/log.ts'],
   'src/log.ts': ['src/exchange/exchange.ts'],
   'src/clock.ts': ['src/exchange/exchange.ts', 'src/fhir'],
