@@ -62,18 +62,22 @@ function headersOf(parcel: Parcel, { target, token }: Settings): Record<string, 
       ...(parcel.from.ods ? { identifier: [{ system: odsCode, value: parcel.from.ods }] } : {}),
       name: parcel.from.name,
     }),
-    'nhsd-requesting-software': base64({
-      resourceType: 'Device',
-      identifier: [{ system: `${BASE}/Id/software`, value: 'reconnect-exchange' }],
-      deviceName: [{ name: 'RECONNECT Exchange', type: 'manufacturer-name' }],
-      version: [{ value: '0.1.0' }],
-    }),
+    'nhsd-requesting-software': software,
     ...(token ? { authorization: `Bearer ${token}` } : {}),
   }
 }
 
 /** Standard base64 (not base64url) of JSON in UTF-8. */
-const base64 = (value: unknown): string => btoa(String.fromCharCode(...new TextEncoder().encode(JSON.stringify(value))))
+function base64(value: unknown): string {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(JSON.stringify(value))))
+}
+
+const software = base64({
+  resourceType: 'Device',
+  identifier: [{ system: `${BASE}/Id/software`, value: 'reconnect-exchange' }],
+  deviceName: [{ name: 'RECONNECT Exchange', type: 'manufacturer-name' }],
+  version: [{ value: '0.1.0' }],
+})
 
 /** Why there was no answer: a system error code, or 'timeout', or 'network'. Never a message, which may quote the URL. */
 function causeOf(error: unknown): string {

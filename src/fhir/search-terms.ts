@@ -30,7 +30,10 @@ const telling: Readonly<Record<string, ReadonlySet<string>>> = {
   Task: new Set(['status', 'business-status', 'owner']),
   Appointment: new Set(['date']),
 }
-const hasTerms = (type: string, param: string): boolean => param === 'identifier' || param === 'name' || telling[type]?.has(param) === true
+const always: ReadonlySet<string> = new Set(['identifier', 'name'])
+const withTerms = new Map(Object.entries(telling).map(([type, params]) => [type, params.union(always)]))
+const termed = (type: string): ReadonlySet<string> => withTerms.get(type) ?? always
+const hasTerms = (type: string, param: string): boolean => termed(type).has(param)
 
 /** People the condition asks for, where the answer stands in the column that says who a resource is about. */
 export function peopleAsked(condition: Condition): string[] | undefined {
@@ -43,7 +46,7 @@ export function peopleAsked(condition: Condition): string[] | undefined {
 /** Every term of a resource on a shelf, each once. */
 export function termsOf(shelf: string, resource: Resource): string[] {
   const type = resource.resourceType
-  const rows = indexRows(resource).filter(({ param }) => hasTerms(type, param))
+  const rows = indexRows(resource, termed(type)).filter(({ param }) => hasTerms(type, param))
   const inParts = new Set(rows.flatMap(({ param, value }) => (param === 'family' || param === 'given' ? [value] : [])))
   const found = new Set<string>()
   for (const { param, value } of rows) {
