@@ -15,6 +15,7 @@ import { listLanes, pauseLane, resumeLane } from './lanes.ts'
 import { listOwed, sendOwed } from './owed.ts'
 import { restore } from './restore.ts'
 import { retentionDestroy, retentionDue, retentionKeep } from './retention.ts'
+import { subjectAccess } from './subject-access.ts'
 import { Fault, type Terminal, type Verb } from './terminal.ts'
 import { whoWasTold } from './who-was-told.ts'
 import { listWork } from './work.ts'
@@ -31,6 +32,7 @@ export const verbs: readonly Verb[] = [
   resumeLane,
   listWork,
   whoWasTold,
+  subjectAccess,
   verify,
   exportAudit,
   retentionDue,

@@ -13,6 +13,7 @@ import { override, reviewOverride } from './override.ts'
 import { wrongNhsNumbers } from './patient.ts'
 import { readHistory, readOne, readOneVersion, searchFor } from './reading.ts'
 import { write } from './receive.ts'
+import { everything } from './subject-access.ts'
 
 export const stepsOf = (exchange: Exchange): Steps => ({
   read: (request, type, id) => readOne(exchange, request, type, id),
@@ -37,6 +38,7 @@ async function operation(
   if (target.id !== undefined) {
     if (asked === 'Task $why') return why(exchange, request, target.id, input.params.get('item') ?? itemIn(input.body))
     if (asked === 'Patient $who-was-told') return whoWasTold(exchange, request, target.id)
+    if (asked === 'Patient $everything') return everything(exchange, request, target.id, input.params)
     if (asked === 'Patient $override') return override(exchange, request, target.id, input.body)
     if (asked === 'Patient $override-review') return reviewOverride(exchange, request, target.id, input.body)
     if (asked === 'CarePlan $handover') {

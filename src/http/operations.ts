@@ -44,6 +44,11 @@ export const operations: Readonly<Record<string, Operation>> = {
   close: { ...act('close', 'ServiceRequest'), toCome: true },
   handover: { ...act('handover', 'CarePlan'), dryRun: true },
   why: ask('why', 'Task'),
+  everything: {
+    ...ask('everything', 'Patient'),
+    definition: 'http://hl7.org/fhir/OperationDefinition/Patient-everything',
+    readable: true,
+  },
   'who-was-told': { ...ask('who-was-told', 'Patient'), readable: true },
   override: act('override', 'Patient'),
   'override-review': act('override-review', 'Patient'),

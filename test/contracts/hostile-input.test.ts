@@ -423,6 +423,7 @@ const atHome: readonly (readonly [type: string, operation: string])[] = [
   ['CarePlan', 'handover'],
   ['Task', 'why'],
   ['Patient', 'who-was-told'],
+  ['Patient', 'everything'],
   ['Patient', 'override'],
   ['Patient', 'override-review'],
   ['Patient', 'validate'],
