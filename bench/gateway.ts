@@ -32,6 +32,11 @@ export function pin(): string {
   return pinned ? 'the server on one core, the load on another' : 'the cores not pinned'
 }
 
+/** What `npm run serve` tells Node itself; the bare limit is told the same. */
+const nodeFlags = (JSON.parse(readFileSync(here('../package.json'), 'utf8')) as { scripts: { serve: string } }).scripts.serve
+  .split(' ')
+  .filter((word) => word.startsWith('--'))
+
 /** @param file as `npm run` starts it: a file, and what it is told */
 async function startServer(
   [file = '', ...told]: string[],
@@ -41,7 +46,14 @@ async function startServer(
   const port = await freePort()
   const dataDir = kept ?? newFolder()
   const profile = process.env.BENCH_PROFILE ? ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`] : []
-  const [program = '', ...args] = [...(pinned ? ['taskset', '-c', '0'] : []), process.execPath, ...profile, here(file), ...told]
+  const [program = '', ...args] = [
+    ...(pinned ? ['taskset', '-c', '0'] : []),
+    process.execPath,
+    ...nodeFlags,
+    ...profile,
+    here(file),
+    ...told,
+  ]
   const { CLOCK: _clock, ...around } = process.env
   const began = performance.now()
   const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...around, ...env(dataDir, port) } })

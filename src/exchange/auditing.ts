@@ -2,7 +2,6 @@
  * Reading the audit: by whoever answers for a service, and each reading of it in the audit too. For everybody else there is none.
  */
 import type { AuditEvent } from '@medplum/fhirtypes'
-import { v7 as newId } from 'uuid'
 import { allowed, type Request } from '../access/caller.ts'
 import { refuse } from '../fhir/outcome.ts'
 import { cursorText, parseSearch, type SearchQuery } from '../fhir/search.ts'
@@ -11,6 +10,7 @@ import { fits, peopleAsked } from '../fhir/search-terms.ts'
 import { type AuditQuery, type AuditRow, auditPage, auditRow, recordAudit } from '../store/audit.ts'
 import type { Database } from '../store/database.ts'
 import { personOf } from '../store/people.ts'
+import { newId } from '../store/random.ts'
 import { type Around, auditEventsOf, rowIdOf } from './audit-events.ts'
 import { actorOf } from './change.ts'
 import { type Answer, asWritten, type Exchange } from './exchange.ts'

@@ -4,7 +4,6 @@
  * Somebody else's resource, a withheld one and one that never was are the same answer: it does not exist.
  */
 import type { HealthcareService, Organization } from '@medplum/fhirtypes'
-import { v7 as newId } from 'uuid'
 import { allowed, type Caller, type Request } from '../access/caller.ts'
 import { decide } from '../domain/consent.ts'
 import { organizationOf } from '../fhir/organization.ts'
@@ -15,6 +14,7 @@ import { type Kept, keptAs, type Page, searchBundle } from '../fhir/search-bundl
 import { fits } from '../fhir/search-terms.ts'
 import type { Disclosure } from '../mapping.ts'
 import { type AuditRow, recordAudit } from '../store/audit.ts'
+import { newId } from '../store/random.ts'
 import { historyOf, readResource, readVersion, type Stored } from '../store/resources.ts'
 import { searchShelf } from '../store/search.ts'
 import { amend, lookAgain } from './amend.ts'

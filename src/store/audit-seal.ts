@@ -9,7 +9,7 @@
  * Without seeing: a row written and removed again before it was sealed; and whoever has disk and master key can write a new past,
  * unless the latest root is kept outside (audit-verify.ts compares).
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { Conflict, type Database, statement } from './database.ts'
 
 /** Rows in a batch. */
@@ -156,7 +156,7 @@ export function rootOf(leaves: readonly Buffer[]): Buffer {
 }
 
 function sha256(...parts: readonly Uint8Array[]): Buffer {
-  return createHash('sha256').update(Buffer.concat(parts)).digest()
+  return hash('sha256', Buffer.concat(parts), 'buffer')
 }
 
 /** Its kind, its length (four bytes) and itself: no two rows of values come to the same bytes. */
