@@ -1,7 +1,7 @@
 /**
  * A look at the database file before it is worked with: is all of it there, and does every table open at both of its ends?
  *
- * `pragma quick_check` reads every page: minutes at a start, on a file of some gigabytes, while nobody is served. This takes
+ * `pragma quick_check` reads every page: seconds for each gigabyte, from a cold disk far longer, while nobody is served. This takes
  * milliseconds however large the file is, and finds what happens to files: cut short by a copy or a full disk, overwritten at the
  * beginning, replaced by another. A flipped byte further in shows when it is read (what is sealed does not open, a page does not
  * parse), and every `backup` reads all of its copy with `integrity_check`.
