@@ -10,12 +10,15 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { OperationOutcome, Patient } from '@medplum/fhirtypes'
 import Sqlite from 'better-sqlite3'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { statement } from '../../src/store/database.ts'
 import { newPerson } from '../../src/store/people.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { caseBundle } from '../fixtures/case-bundle.ts'
 import { masterKey, openGateway } from '../fixtures/gateway.ts'
+
+// Every start is a process of its own.
+vi.setConfig({ testTimeout: 60_000 })
 
 const start = fileURLToPath(new URL('../../src/start.ts', import.meta.url))
 const root = process.getuid?.() === 0

@@ -9,10 +9,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Task } from '@medplum/fhirtypes'
 import Sqlite from 'better-sqlite3'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { caseBundle, consentOf, wordsIn } from '../fixtures/case-bundle.ts'
 import { type Gateway, masterKey, openGateway, says } from '../fixtures/gateway.ts'
+
+// Every command is a process of its own.
+vi.setConfig({ testTimeout: 120_000 })
 
 const entry = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 let folder: string
@@ -148,7 +151,7 @@ test('a backup from before an erasure: the person does not come back, here or el
     expect(await reconnect(['audit', 'verify'], { DATA_DIR: join(place, '..') })).toMatchObject({ exit: 0 })
   }
   gateway = await openGateway()
-}, 60_000)
+})
 
 test('a record whose time has come is listed, kept, or destroyed; nothing happens by itself', async () => {
   const at = await gateway.handIn(caseBundle({ agreed: {}, plan: ['probation'] }))

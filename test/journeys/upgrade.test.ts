@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Bundle, Patient } from '@medplum/fhirtypes'
 import Sqlite from 'better-sqlite3'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test, vi } from 'vitest'
 import { toldAbout } from '../../src/exchange/explain.ts'
 import { verifyAudit } from '../../src/store/audit-verify.ts'
 import { statement } from '../../src/store/database.ts'
@@ -19,6 +19,9 @@ import { openSqlite } from '../../src/store/sqlite.ts'
 import { caseBundle, words, wordsIn } from '../fixtures/case-bundle.ts'
 import { masterKey, openGateway, standing } from '../fixtures/gateway.ts'
 import { makeReleased, releasedVersions } from '../fixtures/released.ts'
+
+// Some are processes of their own.
+vi.setConfig({ testTimeout: 60_000 })
 
 const folder = mkdtempSync(join(tmpdir(), 'reconnect-upgrade-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
