@@ -87,6 +87,7 @@ export function scopeOf(found: Case, wanted: readonly Wanted[]): Scope {
       ref: `CarePlan/${plan?.id}#${activity.key}`,
       categories: ['activity'],
       confidentiality: 'N',
+      ...codesOf(activity),
       reveals: { code: besides(activity.code), description: besides(activity.description) },
     }
   })
@@ -108,6 +109,12 @@ function otherActivity(plan: string, activity: Activity): Activity & Source {
     categories: about,
     confidentiality,
   }
+}
+
+/** For an agreement that names codes. */
+function codesOf({ code }: Activity): Pick<Source, 'codes'> {
+  const codes = code?.coding?.flatMap((one) => (one.system && one.code ? [`${one.system}|${one.code}`] : [])) ?? []
+  return codes.length ? { codes } : {}
 }
 
 /** Before its window a partner is not asked. Most kinds open with RECONNECT itself and need no date; a GP practice does not. */
