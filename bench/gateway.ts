@@ -90,6 +90,7 @@ const well = (url: string) =>
   )
 
 async function ended(child: ChildProcess) {
+  if (child.exitCode !== null || child.signalCode !== null) return
   const exit = new Promise<void>((done) => child.once('exit', () => done()))
   child.kill('SIGTERM')
   await exit
