@@ -3,7 +3,7 @@
  *
  * Somebody else's resource, a withheld one and one that never was are the same answer: it does not exist.
  */
-import type { HealthcareService, Organization } from '@medplum/fhirtypes'
+import type { HealthcareService, Organization, Provenance } from '@medplum/fhirtypes'
 import { allowed, type Caller, type Request } from '../access/caller.ts'
 import { decide } from '../domain/consent.ts'
 import { organizationOf } from '../fhir/organization.ts'
@@ -25,6 +25,7 @@ import { type Answer, asWritten, type Exchange } from './exchange.ts'
 import { watch } from './fence.ts'
 import { groundsOf, noGrounds } from './grounds.ts'
 import { basisOf, permittedStill } from './overriding.ts'
+import { provenanceById, provenancesFor } from './provenances.ts'
 import { stateOf } from './task.ts'
 
 const nothing = () => refuse(404, 'not-found', 'There is no such resource here.')
@@ -35,6 +36,14 @@ export async function readOne(exchange: Exchange, request: Request, type: string
   const fromDirectory = inDirectory(exchange, type, id)
   if (fromDirectory) return { status: 200, body: fromDirectory }
   const stored = await readResource(exchange.database, request.caller.shelf, type, id)
+  const origin =
+    !stored && type === 'Provenance' && request.caller.role === 'service'
+      ? await provenanceById(exchange.database, request.caller.shelf, id)
+      : undefined
+  if (origin) {
+    await auditRead(exchange, request, 'read', undecided([asRow(origin)]))
+    return { status: 200, body: origin }
+  }
   if (!stored) throw nothing()
   if (stored.kept === undefined) throw refuse(410, 'deleted', 'This resource was deleted.')
   return viewing(exchange, request, [stored], async (decided, lasting) => {
@@ -69,6 +78,16 @@ export async function readHistory(exchange: Exchange, request: Request, type: st
   })
 }
 
+/** What is made from the audit is about somebody, too: reading it is. */
+const asRow = ({ id, meta, target }: Provenance): Stored => ({
+  shelf: '',
+  type: 'Provenance',
+  id: id as string,
+  version: 1,
+  lastUpdated: meta?.lastUpdated as string,
+  patient: target.at(-1)?.reference?.replace('Patient/', '') as string,
+})
+
 const historyAnswer = (exchange: Exchange, type: string, id: string, versions: readonly Stored[]): Answer => ({
   status: 200,
   body: {
@@ -94,7 +113,11 @@ export async function searchFor(exchange: Exchange, request: Request, type: stri
   check(request, type, 's')
   const query = parseSearch(type, params, { lenient: request.lenient, bases: [`${exchange.publicUrl}/fhir`] })
   const bundle = (page: Page): Answer => asWritten(searchBundle(exchange.publicUrl, query, page, exchange.now().toISOString()))
-  const known = type === 'Organization' || type === 'HealthcareService' ? searchDirectory(exchange, request, type, query) : []
+  const origins =
+    type === 'Provenance' && request.caller.role === 'service' && !query.after
+      ? await provenancesFor(exchange.database, request.caller.shelf, query)
+      : []
+  const known = type === 'Organization' || type === 'HealthcareService' ? searchDirectory(exchange, request, type, query) : origins
   const found = await searchShelf(exchange.database, request.caller.shelf, query)
   // Both at once: one decision for a person, however a row was found.
   return viewing(exchange, request, [...found.matches, ...found.included], async (decided, lasting) => {
@@ -104,7 +127,7 @@ export async function searchFor(exchange: Exchange, request: Request, type: stri
     })
     const { matches, included } = mayBeSeen(decided.seen)
     const asked = `${type}?${new URLSearchParams(query.asked)}`
-    await auditRead(exchange, request, 'search', { ...decided, seen: [...matches, ...included] }, asked)
+    await auditRead(exchange, request, 'search', { ...decided, seen: [...matches, ...included, ...origins.map(asRow)] }, asked)
     await received(exchange, request, matches)
     const seen = mayBeSeen(await lasting())
     const hidden = seen.matches.length < found.matches.length
