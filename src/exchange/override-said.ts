@@ -17,7 +17,7 @@ export function overrideSaid(body: unknown): Said {
   const recipient = recipientSaid(one('recipient'), text, issues)
   const items = itemsSaid(all('item'), issues)
   const hours = one('hours')?.valueInteger ?? one('hours')?.valueDecimal
-  if (hours === undefined || !(hours > 0) || hours > mostHours)
+  if (typeof hours !== 'number' || !(hours > 0) || hours > mostHours)
     issues.push(fault('hours', `Say for how many hours it is to hold: more than 0 and at most ${mostHours}.`))
   const informed = code('person-informed', ['yes', 'not-yet'])
   const note = text('person-informed-note', informed === 'not-yet', 'Say why the person was not told yet, or when they will be.')

@@ -19,6 +19,7 @@ import { type Listening, listen } from '../../src/http/listen.ts'
 import { loadDirectory } from '../../src/store/directory.ts'
 import { caseBundle, partners } from '../fixtures/case-bundle.ts'
 import { type Gateway, openGateway, publicUrl } from '../fixtures/gateway.ts'
+import { overriding, someone, text, toPolice } from '../fixtures/override.ts'
 import { referral } from '../fixtures/referral.ts'
 
 /** Stands in everything hostile, so that it is seen where it comes out again. Letters only: it can be a resource type. */
@@ -46,7 +47,15 @@ beforeAll(async () => {
 })
 afterAll(() => gateway.close())
 
-const callers = ['case-system', 'other-system', partners.practice, partners.probation, 'prison-health', 'nobody'] as const
+const callers = [
+  'case-system',
+  'safeguarding-desk',
+  'other-system',
+  partners.practice,
+  partners.probation,
+  'prison-health',
+  'nobody',
+] as const
 
 // What is hostile
 
@@ -450,7 +459,7 @@ test('what is nearly right, from whom it might come', async () => {
   )
   const handovers = await gateway.service.find('Task')
   const knownNames = (type: string) => Object.keys(searchParameters[type] ?? {})
-  const kinds: readonly [string, fc.Arbitrary<Hostile>][] = [
+  const kinds: [string, fc.Arbitrary<Hostile>][] = [
     ['a case', by('case-system', 'POST', '/fhir', wounded(caseBundle()))],
     ['a batch', by('case-system', 'POST', '/fhir', wounded({ ...caseBundle(), type: 'batch' }))],
     ['a referral', by('prison-health', 'POST', '/fhir/$process-message', wounded(referral()))],
@@ -495,9 +504,16 @@ test('what is nearly right, from whom it might come', async () => {
       return place ? [[`$${name}`, by('case-system', 'POST', `/fhir/${place}/$${name}`, operationBodies)]] : []
     }),
   ]
+  const looked = { ...overriding(), parameter: [text('override', 'none'), someone('by', 'Two', 'guardian')] }
+  const at = `/fhir/${there.Patient}`
+  kinds.push(
+    ['an override', by('safeguarding-desk', 'POST', `${at}/$override`, wounded(overriding()))],
+    ['an override to somebody outside', by('safeguarding-desk', 'POST', `${at}/$override`, wounded(overriding(...toPolice)))],
+    ['a look at an override', by('safeguarding-desk', 'POST', `${at}/$override-review`, wounded(looked))],
+  )
   expect(kinds.length).toBeGreaterThan(40)
   for (const [kind, hostile] of kinds)
-    await fc.assert(fc.asyncProperty(hostile, send), runs(kind.startsWith('a case') || kind.startsWith('a referral') ? 40 : 8))
+    await fc.assert(fc.asyncProperty(hostile, send), runs(/^(a case|a referral|an override)/.test(kind) ? 40 : 8))
 }, 60_000)
 
 test('whatever is shown as a token, and whatever is signed as an assertion: refused', async () => {

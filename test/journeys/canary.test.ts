@@ -9,7 +9,7 @@
 import type { Bundle, Condition, Parameters, Resource } from '@medplum/fhirtypes'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { endOfDay } from '../../src/domain/calendar.ts'
+import { endOfDay, today } from '../../src/domain/calendar.ts'
 import { actCode, ours } from '../../src/fhir/systems.ts'
 import { caseBundle, category, consentOf, label, type PartnerName, partners, planOf, words } from '../fixtures/case-bundle.ts'
 import { type Gateway, of, openGateway, says } from '../fixtures/gateway.ts'
@@ -91,7 +91,7 @@ const agreement = fc.record(
   >,
   { requiredKeys: [] },
 ) as fc.Arbitrary<Agreed>
-const days = fc.constantFrom('2026-04-05', '2026-04-20', '2026-12-31')
+const days: fc.Arbitrary<string> = fc.constantFrom('2026-04-05', '2026-04-20', '2026-12-31')
 const behaviour = fc.constantFrom('takes', 'takes', 'is busy', 'hangs up', 'is away')
 
 const command = fc.oneof(
@@ -103,8 +103,10 @@ const command = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('wait' as const), time: fc.constantFrom('PT5M', 'PT3H', 'P1D', 'P4D', 'P16D') }) },
   // Written while the partner is busy, found out to be of another kind, and then the partner has time again.
   { weight: 2, arbitrary: fc.record({ do: fc.constant('stumble' as const), who, partner, fact, later: fact }) },
+  // Agreed for today only, and read after midnight.
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('lapse' as const), who, partner, agreed: agreement }) },
   // The clock goes on, and no timer has run yet.
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('drift' as const), hours: fc.constantFrom(1, 5, 30, 90) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('drift' as const), hours: fc.constantFrom<number>(1, 5, 30, 90) }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('read' as const), partner, deep: fc.boolean() }) },
   {
     weight: 3,
@@ -294,6 +296,11 @@ async function run(world: World, step: Command): Promise<void> {
     await run(world, { do: 'relabel', who: step.who, which: person.facts.length - 1, fact: step.later })
     world.behaves.set(step.partner, 'takes')
     await gateway.turn('PT5M')
+  } else if (step.do === 'lapse') {
+    await run(world, { do: 'agree', who: step.who, agreed: step.agreed, until: today(gateway.clock.now()) })
+    await gateway.settled()
+    await run(world, { do: 'drift', hours: 30 })
+    await read(world, step.partner, true)
   } else if (step.do === 'wait') await gateway.turn(step.time)
   else if (step.do === 'drift') gateway.clock.set(new Date(gateway.clock.now().getTime() + step.hours * 3_600_000))
   else if (step.do === 'behave') world.behaves.set(step.partner, step.as)
