@@ -245,9 +245,7 @@ export default defineMapping<Sections>({
       'findings',
       {
         may: ['offence', 'risk-to-others'],
-        only: (finding) =>
-          finding.code.coding?.some((one) => one.system === observation && one.code === 'mappa') === true &&
-          finding.categories.includes('offence'),
+        only: { coded: { system: observation, code: 'mappa' }, labelled: ['offence'] },
       },
       (finding) => ({
         resourceType: 'Observation',
@@ -264,19 +262,15 @@ export default defineMapping<Sections>({
       }),
     ),
     // Appointments, past and to come.
-    appointments: each(
-      'meetings',
-      { may: [...wholePlan, 'appointments'], only: (meeting) => meeting.ref.startsWith('Appointment/') },
-      (meeting) => ({
-        resourceType: 'Appointment',
-        id: meeting.from('ref').id(),
-        status: meeting.from('status').of(appointmentStatuses),
-        appointmentType: meeting.maybe('kind'),
-        description: meeting.maybe('description'),
-        start: meeting.maybe('start'),
-        end: meeting.maybe('end'),
-        participant: [{ actor: patient, status: 'accepted' }],
-      }),
-    ),
+    appointments: each('meetings', { may: [...wholePlan, 'appointments'] }, (meeting) => ({
+      resourceType: 'Appointment',
+      id: meeting.from('ref').id(),
+      status: meeting.from('status').of(appointmentStatuses),
+      appointmentType: meeting.maybe('kind'),
+      description: meeting.maybe('description'),
+      start: meeting.maybe('start'),
+      end: meeting.maybe('end'),
+      participant: [{ actor: patient, status: 'accepted' }],
+    })),
   },
 })

@@ -218,8 +218,7 @@ export default defineMapping<Sections>({
       'flags',
       {
         may: ['practical'],
-        only: (flag) =>
-          flag.code.coding?.some((one) => one.system === specialAllocation.system && one.code === specialAllocation.code) === true,
+        only: { coded: specialAllocation },
       },
       (flag) => ({
         resourceType: 'Flag',
@@ -230,22 +229,18 @@ export default defineMapping<Sections>({
       }),
     ),
     // Opioid substitution: who prescribes, last dose, when the prescription ends. Only findings labelled as about medicines.
-    substitution: each(
-      'findings',
-      { may: ['medication', 'substance-misuse'], only: (finding) => finding.categories.includes('medication') },
-      (finding) => ({
-        resourceType: 'Observation',
-        id: finding.from('ref').id(),
-        status: finding.from('status').of(observationStatuses),
-        code: finding.from('code'),
-        effectiveDateTime: finding.maybe('effective'),
-        valueString: finding.maybe('value.text'),
-        valueCodeableConcept: finding.maybe('value.coded'),
-        valueBoolean: finding.maybe('value.truth'),
-        valueDateTime: finding.maybe('value.date'),
-        valueQuantity: { value: finding.maybe('value.quantity.value'), unit: finding.maybe('value.quantity.unit') },
-        subject: patient,
-      }),
-    ),
+    substitution: each('findings', { may: ['medication', 'substance-misuse'], only: { labelled: ['medication'] } }, (finding) => ({
+      resourceType: 'Observation',
+      id: finding.from('ref').id(),
+      status: finding.from('status').of(observationStatuses),
+      code: finding.from('code'),
+      effectiveDateTime: finding.maybe('effective'),
+      valueString: finding.maybe('value.text'),
+      valueCodeableConcept: finding.maybe('value.coded'),
+      valueBoolean: finding.maybe('value.truth'),
+      valueDateTime: finding.maybe('value.date'),
+      valueQuantity: { value: finding.maybe('value.quantity.value'), unit: finding.maybe('value.quantity.unit') },
+      subject: patient,
+    })),
   },
 })

@@ -218,17 +218,13 @@ export default defineMapping<Sections>({
       subject: patient,
     })),
     // Risk to self: suicide, self-harm.
-    riskToSelf: each(
-      'flags',
-      { may: ['risk-to-self', 'mental-health'], only: (flag) => flag.categories.includes('risk-to-self') },
-      (flag) => ({
-        resourceType: 'Flag',
-        id: flag.from('ref').id(),
-        status: flag.from('status').of(flagStatuses),
-        code: flag.from('code'),
-        subject: patient,
-      }),
-    ),
+    riskToSelf: each('flags', { may: ['risk-to-self', 'mental-health'], only: { labelled: ['risk-to-self'] } }, (flag) => ({
+      resourceType: 'Flag',
+      id: flag.from('ref').id(),
+      status: flag.from('status').of(flagStatuses),
+      code: flag.from('code'),
+      subject: patient,
+    })),
     // What was found about mental health and risk to self.
     findings: each('findings', { may: ['mental-health', 'risk-to-self'] }, (finding) => ({
       resourceType: 'Observation',
@@ -244,19 +240,15 @@ export default defineMapping<Sections>({
       subject: patient,
     })),
     // Appointments that are made or asked for.
-    appointments: each(
-      'meetings',
-      { may: ['appointments', 'mental-health'], only: (meeting) => meeting.ref.startsWith('Appointment/') },
-      (meeting) => ({
-        resourceType: 'Appointment',
-        id: meeting.from('ref').id(),
-        status: meeting.from('status').of(appointmentStatuses),
-        appointmentType: meeting.maybe('kind'),
-        description: meeting.maybe('description'),
-        start: meeting.maybe('start'),
-        end: meeting.maybe('end'),
-        participant: [{ actor: patient, status: 'accepted' }],
-      }),
-    ),
+    appointments: each('meetings', { may: ['appointments', 'mental-health'] }, (meeting) => ({
+      resourceType: 'Appointment',
+      id: meeting.from('ref').id(),
+      status: meeting.from('status').of(appointmentStatuses),
+      appointmentType: meeting.maybe('kind'),
+      description: meeting.maybe('description'),
+      start: meeting.maybe('start'),
+      end: meeting.maybe('end'),
+      participant: [{ actor: patient, status: 'accepted' }],
+    })),
   },
 })

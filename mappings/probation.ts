@@ -153,17 +153,13 @@ export default defineMapping<Sections>({
       subject: patient,
     })),
     // When the person is already expected elsewhere: times only, not where or why, and only what is still to come.
-    appointments: each(
-      'meetings',
-      { may: ['appointments'], only: (meeting) => meeting.ref.startsWith('Appointment/') && planned.includes(meeting.status) },
-      (meeting) => ({
-        resourceType: 'Appointment',
-        id: meeting.from('ref').id(),
-        status: meeting.from('status').of(appointmentStatuses),
-        start: meeting.maybe('start'),
-        end: meeting.maybe('end'),
-        participant: [{ actor: patient, status: 'accepted' }],
-      }),
-    ),
+    appointments: each('meetings', { may: ['appointments'], only: { status: planned } }, (meeting) => ({
+      resourceType: 'Appointment',
+      id: meeting.from('ref').id(),
+      status: meeting.from('status').of(appointmentStatuses),
+      start: meeting.maybe('start'),
+      end: meeting.maybe('end'),
+      participant: [{ actor: patient, status: 'accepted' }],
+    })),
   },
 })

@@ -248,19 +248,15 @@ export default defineMapping<Sections>({
       subject: patient,
     })),
     // Appointments, past and to come.
-    appointments: each(
-      'meetings',
-      { may: [...wholePlan, 'appointments'], only: (meeting) => meeting.ref.startsWith('Appointment/') },
-      (meeting) => ({
-        resourceType: 'Appointment',
-        id: meeting.from('ref').id(),
-        status: meeting.from('status').of(appointmentStatuses),
-        appointmentType: meeting.maybe('kind'),
-        description: meeting.maybe('description'),
-        start: meeting.maybe('start'),
-        end: meeting.maybe('end'),
-        participant: [{ actor: patient, status: 'accepted' }],
-      }),
-    ),
+    appointments: each('meetings', { may: [...wholePlan, 'appointments'] }, (meeting) => ({
+      resourceType: 'Appointment',
+      id: meeting.from('ref').id(),
+      status: meeting.from('status').of(appointmentStatuses),
+      appointmentType: meeting.maybe('kind'),
+      description: meeting.maybe('description'),
+      start: meeting.maybe('start'),
+      end: meeting.maybe('end'),
+      participant: [{ actor: patient, status: 'accepted' }],
+    })),
   },
 })

@@ -221,7 +221,7 @@ export default defineMapping<Sections>({
       'flags',
       {
         may: ['risk-to-self', 'substance-misuse'],
-        only: (flag) => flag.categories.includes('risk-to-self') && flag.categories.includes('substance-misuse'),
+        only: { labelled: ['risk-to-self', 'substance-misuse'] },
       },
       (flag) => ({
         resourceType: 'Flag',
@@ -246,19 +246,15 @@ export default defineMapping<Sections>({
       subject: patient,
     })),
     // Appointments that are made or asked for.
-    appointments: each(
-      'meetings',
-      { may: ['appointments', 'substance-misuse'], only: (meeting) => meeting.ref.startsWith('Appointment/') },
-      (meeting) => ({
-        resourceType: 'Appointment',
-        id: meeting.from('ref').id(),
-        status: meeting.from('status').of(appointmentStatuses),
-        appointmentType: meeting.maybe('kind'),
-        description: meeting.maybe('description'),
-        start: meeting.maybe('start'),
-        end: meeting.maybe('end'),
-        participant: [{ actor: patient, status: 'accepted' }],
-      }),
-    ),
+    appointments: each('meetings', { may: ['appointments', 'substance-misuse'] }, (meeting) => ({
+      resourceType: 'Appointment',
+      id: meeting.from('ref').id(),
+      status: meeting.from('status').of(appointmentStatuses),
+      appointmentType: meeting.maybe('kind'),
+      description: meeting.maybe('description'),
+      start: meeting.maybe('start'),
+      end: meeting.maybe('end'),
+      participant: [{ actor: patient, status: 'accepted' }],
+    })),
   },
 })

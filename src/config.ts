@@ -28,6 +28,8 @@ export type Config = {
   keepMessagesDays: number
   /** Days for which a repeated request gets its first answer. */
   keepAnswersDays: number
+  /** A kind of partner whose mapping nobody signed is told nothing. */
+  requireSignedMappings: boolean
   /** Where the manual clock starts; absent: real time. */
   clock?: Date
 }
@@ -61,6 +63,7 @@ export function readConfig(env: Environment, readText: (path: string) => string)
       retentionYears: data.RETENTION_YEARS,
       keepMessagesDays: data.KEEP_MESSAGES_DAYS,
       keepAnswersDays: data.KEEP_ANSWERS_DAYS,
+      requireSignedMappings: data.REQUIRE_SIGNED_MAPPINGS === 'true',
       ...(data.CLOCK ? { clock: data.CLOCK } : {}),
     },
   }
@@ -151,6 +154,7 @@ function environment(readText: (path: string) => string) {
       KEEP_MESSAGES_DAYS: wholeNumber(7, 36_500).default(90),
       KEEP_ANSWERS_DAYS: wholeNumber(7, 36_500).default(30),
       CLOCK: manual.optional(),
+      REQUIRE_SIGNED_MAPPINGS: z.enum(['true', 'false'], 'must be true or false.').default('false'),
       NODE_ENV: z.string().optional(),
     })
     .superRefine((data, context) => alone(data, (path, message) => context.addIssue({ code: 'custom', path: [path], message })), {

@@ -13,6 +13,7 @@ import { channels as allChannels } from './channels/index.ts'
 import { outgoing } from './channels/outgoing.ts'
 import { type ManualClock, manualClock, realClock } from './clock.ts'
 import type { Config } from './config.ts'
+import { hashesOf } from './domain/sign-off.ts'
 import type { Log } from './exchange/exchange.ts'
 import { keepHouse } from './exchange/housekeeping.ts'
 import { type Open, openExchange } from './exchange/open.ts'
@@ -98,6 +99,7 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
     return { faults: loaded.faults }
   }
 
+  const hashes = await hashesOf([...adapters.values()].map(({ mapping }) => mapping))
   const clock = config.clock && manualClock(config.clock)
   const open = openExchange({
     database,
@@ -107,10 +109,13 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
     now: clock ? clock.now : realClock,
     log,
     publicUrl: config.publicUrl,
+    signOffs: () => ({ required: config.requireSignedMappings, hashes, signatures: loaded.signatures }),
     fetch: outgoing(known.reach),
   })
   // One gateway works on one database file, so whatever is leased was in the hands of the one before.
   await database.atomically([releaseLeases(open.exchange.now().toISOString())])
+  // Somebody may have signed while nothing ran.
+  await open.signed()
   let stopping: Promise<void> | undefined
   const app = createApp({
     exchange: open.exchange,
@@ -148,7 +153,9 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
       const now = await directoryState(database)
       if (now === state) return
       state = now
+      const signed = loaded.signatures.length
       loaded = await loadDirectory(database, known.secrets)
+      if (loaded.signatures.length > signed) await open.signed()
       log(loaded.faults.length > 0 ? 'warn' : 'info', 'directory.read', {
         partners: loaded.directory.partners.size,
         faults: loaded.faults.length,

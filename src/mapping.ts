@@ -6,7 +6,7 @@
  * `fill` is the only door out of the exchange: an adapter or channel sees what it returns and nothing else.
  */
 import type { Resource } from '@medplum/fhirtypes'
-import type { Activity, Case, FactList, Source } from './domain/case.ts'
+import type { Activity, Case, Coded, FactList, Source } from './domain/case.ts'
 import { type Category, type Confidentiality, categories, higher } from './domain/categories.ts'
 import type { PartnerKind } from './domain/directory.ts'
 
@@ -48,6 +48,8 @@ export type Gap<T> = {
   /** Links one resource to another and says nothing by itself: an id, a reference. */
   readonly link: boolean
   readonly turn: (value: unknown) => unknown
+  /** What `turn` does, as data: what is signed holds every code table. */
+  readonly steps: readonly unknown[]
   /** Through a code table that must know every value. */
   as<Out>(table: [T] extends [string] ? Readonly<Record<T & string, Out>> : never): Gap<Out>
   /** One of these codes, or nothing: for a code that FHIR binds to a short list. */
@@ -64,9 +66,10 @@ function gap<T>(
   must: boolean,
   turn: (value: unknown) => unknown = (value) => value,
   link = false,
+  steps: readonly unknown[] = [],
 ): Gap<T> {
-  const then = <Out>(next: (value: unknown) => unknown, isLink = link) =>
-    gap<Out>(path, category, must, (value) => next(turn(value)), isLink)
+  const then = <Out>(step: unknown, next: (value: unknown) => unknown, isLink = link) =>
+    gap<Out>(path, category, must, (value) => next(turn(value)), isLink, [...steps, step])
   return {
     [gapMark]: undefined as T,
     path,
@@ -74,10 +77,11 @@ function gap<T>(
     must,
     link,
     turn,
-    as: (table) => then((value) => (table as Record<string, unknown>)[value as string]),
-    of: (codes) => then((value) => codes.find((code) => code === value)),
-    id: () => then((value) => String(value).split('/').pop(), true),
-    reference: (type) => then((value) => ({ reference: `${type}/${value}` }), true),
+    steps,
+    as: (table) => then({ as: table }, (value) => (table as Record<string, unknown>)[value as string]),
+    of: (codes) => then({ of: codes }, (value) => codes.find((code) => code === value)),
+    id: () => then('id', (value) => String(value).split('/').pop(), true),
+    reference: (type) => then({ reference: type }, (value) => ({ reference: `${type}/${value}` }), true),
   }
 }
 
@@ -100,10 +104,22 @@ export type Each = {
   readonly [eachMark]: true
   readonly list: ScopeList
   readonly may: readonly Category[]
-  readonly only: ((value: never) => boolean) | undefined
+  readonly only: Only | undefined
   readonly template: unknown
 }
 type ItemOf<L extends ScopeList> = Scope[L][number]
+
+/** What an item must be besides, as data, so that it can be read and signed: all of it must hold. */
+export type Only = { labelled?: readonly Category[]; coded?: { system: string; code: string }; status?: readonly string[] }
+
+function fits(value: Source, { labelled = [], coded, status }: Only): boolean {
+  const { code, status: own } = value as { code?: Coded; status?: string }
+  return (
+    labelled.every((category) => value.categories.includes(category)) &&
+    (!coded || code?.coding?.some((one) => one.system === coded.system && one.code === coded.code) === true) &&
+    (!status || (own !== undefined && status.includes(own)))
+  )
+}
 
 /**
  * One part for each item of a list whose every category is in `may` and allowed.
@@ -113,14 +129,14 @@ type ItemOf<L extends ScopeList> = Scope[L][number]
  */
 export function each<L extends ScopeList, T>(
   list: L,
-  rule: { may: readonly Category[]; only?: (value: ItemOf<L>) => boolean },
+  rule: { may: readonly Category[]; only?: Only },
   template: (item: Item<ItemOf<L>>) => NoInfer<Template<T>>,
 ): EachOf<T> {
   return {
     [eachMark]: true,
     list,
     may: rule.may,
-    only: rule.only as Each['only'],
+    only: rule.only,
     template: template(item as never),
   } as unknown as EachOf<T>
 }
@@ -258,7 +274,7 @@ export function fill(mapping: Mapping, scope: Scope, permission: Permission): Fi
 
   const renderEach = (list: Each, told: Disclosure[]): unknown[] | undefined => {
     const parts = (scope[list.list] as Source[]).flatMap((value) => {
-      if (list.only && !list.only(value as never)) return []
+      if (list.only && !fits(value, list.only)) return []
       if (value.categories.some((category) => !list.may.includes(category))) return []
       const tally = nothingYet()
       const part = render(list.template, { value, list: list.list }, tally)
@@ -326,8 +342,8 @@ type Owner = { value: Source; list: ScopeList }
 type Tally = { gaps: number; filled: number; broken: boolean; told: Disclosure[] }
 const nothingYet = (): Tally => ({ gaps: 0, filled: 0, broken: false, told: [] })
 
-const isGap = (node: unknown): node is Gap<unknown> => typeof node === 'object' && node !== null && gapMark in node
-const isEach = (node: unknown): node is Each => typeof node === 'object' && node !== null && eachMark in node
+export const isGap = (node: unknown): node is Gap<unknown> => typeof node === 'object' && node !== null && gapMark in node
+export const isEach = (node: unknown): node is Each => typeof node === 'object' && node !== null && eachMark in node
 
 const sourceOf = ({ ref, categories, confidentiality, date, codes, labels, authors }: Source): Source => ({
   ref,
@@ -360,39 +376,3 @@ const raised = (source: Source, more: readonly Category[]): Source => ({
   ...(source.labels ? { labels: [...new Set([...source.labels, ...more])] } : {}),
   confidentiality: more.map((each) => categories[each].confidentiality).reduce<Confidentiality>(higher, source.confidentiality),
 })
-
-/** One line of the table an information-governance lead signs. */
-export type DisclosureRow = { section: string; element: string; what: string; categories: readonly Category[]; must: boolean; why: string }
-
-/** Every value a mapping can ever let out: the section and FHIR element it goes to, where it comes from, under which categories. */
-export function disclosures(mapping: Mapping): DisclosureRow[] {
-  const rows: DisclosureRow[] = []
-  const walk = (node: unknown, section: string, element: string, list?: Each): void => {
-    if (isGap(node)) {
-      const source = node.category
-        ? { what: node.path, categories: [node.category] }
-        : { what: `${list!.list}.${node.path}`, categories: list!.may }
-      if (!node.link) rows.push({ section, element, ...source, must: node.must, why: reasonFor(mapping, section, element) })
-      return
-    }
-    if (isEach(node)) {
-      walk(node.template, section, element, node)
-      return
-    }
-    if (Array.isArray(node)) for (const part of node) walk(part, section, element, list)
-    else if (typeof node === 'object' && node !== null) {
-      const type = (node as { resourceType?: string }).resourceType
-      for (const [key, child] of Object.entries(node)) walk(child, section, type ? `${type}.${key}` : `${element}.${key}`, list)
-    }
-  }
-  for (const [section, template] of Object.entries(mapping.message)) walk(template, section, '')
-  return rows
-}
-
-/** The nearest reason: of the element or a part it stands in, else of its section. */
-function reasonFor({ why }: Mapping, section: string, element: string): string {
-  const reasons = why as Readonly<Record<string, string>>
-  const parts = [section, ...element.split('.').slice(1)]
-  const own = parts.map((_, dropped) => reasons[parts.slice(0, parts.length - dropped).join('.')])
-  return own.find((reason) => reason !== undefined) as string
-}

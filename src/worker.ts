@@ -11,7 +11,9 @@ import { checkedFetch } from './channels/checked.ts'
 import { channels } from './channels/index.ts'
 import { manualClock, realClock } from './clock.ts'
 import { type Config, isLoopback, readConfig } from './config.ts'
+import { hashesOf } from './domain/sign-off.ts'
 import type { Exchange } from './exchange/exchange.ts'
+import { signatureTimer } from './exchange/handovers.ts'
 import { keepHouse } from './exchange/housekeeping.ts'
 import { type Open, openExchange } from './exchange/open.ts'
 import { stepsOf } from './exchange/steps.ts'
@@ -29,6 +31,7 @@ import { directoryState, loadDirectory } from './store/directory.ts'
 import { KeyUnknown } from './store/keyring.ts'
 import { renewTerms } from './store/renew-terms.ts'
 import { openStore } from './store/sealed.ts'
+import { bringForward } from './store/timers.ts'
 
 /** After its answer an event has 30 s. It takes on messages for 8 of them, and an attempt may last 20. */
 const takingMs = 8_000
@@ -120,6 +123,7 @@ async function open(config: Config, env: Env): Promise<Gateway> {
     })
     return { ...loaded, state }
   }
+  const hashes = await hashesOf([...adapters.values()].map(({ mapping }) => mapping))
   let known = await load()
   let askedAt = Date.now()
   // In memory, as on Node: the clock can only be manual in `wrangler dev`, which runs one isolate from its start to its end.
@@ -133,6 +137,7 @@ async function open(config: Config, env: Env): Promise<Gateway> {
     now: clock ? clock.now : realClock,
     log,
     publicUrl: config.publicUrl,
+    signOffs: () => ({ required: config.requireSignedMappings, hashes, signatures: known.signatures }),
     fetch: checkedFetch(allowedFor(config.host), fetchInTime),
   }
   /** Partners that a commit of some request owes something, until an event takes it on. */
@@ -194,7 +199,11 @@ async function open(config: Config, env: Env): Promise<Gateway> {
     async refresh() {
       if (Date.now() - askedAt < directoryMs) return
       askedAt = Date.now()
-      if ((await directoryState(database)) !== known.state) known = await load()
+      if ((await directoryState(database)) === known.state) return
+      const signed = known.signatures.length
+      known = await load()
+      // The next turn of the cron looks at what waited for it.
+      if (known.signatures.length > signed) await database.atomically([bringForward(signatureTimer, parts.now().toISOString())])
     },
     async answer(request, after) {
       if (stopping) return unavailable(request, ['it is being stopped'])

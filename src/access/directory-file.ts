@@ -88,11 +88,20 @@ const staff = z.strictObject({
   service: z.string().optional(),
 })
 
+const signer = z.strictObject({
+  name: words,
+  role: words,
+  /** Ed25519, 32 bytes in base64: `sign --public-key` prints it. */
+  publicKey: z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'must be 32 bytes in base64.'),
+  retired: z.boolean().default(false),
+})
+
 const file = z.strictObject({
   services: z.array(service).default([]),
   partners: z.array(partner).default([]),
   clients: z.array(client).optional(),
   staff: z.array(staff).optional(),
+  signers: z.array(signer).optional(),
 })
 
 /** `clients` and `staff` are whole lists of who may come in; one that is absent says nothing about them. */

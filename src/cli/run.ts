@@ -15,6 +15,7 @@ import { listLanes, pauseLane, resumeLane } from './lanes.ts'
 import { listOwed, sendOwed } from './owed.ts'
 import { restore } from './restore.ts'
 import { retentionDestroy, retentionDue, retentionKeep } from './retention.ts'
+import { sign } from './sign.ts'
 import { subjectAccess } from './subject-access.ts'
 import { Fault, type Terminal, type Verb } from './terminal.ts'
 import { whoWasTold } from './who-was-told.ts'
@@ -24,6 +25,7 @@ import { listWork } from './work.ts'
 export const verbs: readonly Verb[] = [
   checkCase,
   listDisclosures,
+  sign,
   applyFile,
   listOwed,
   sendOwed,

@@ -12,6 +12,7 @@ import { type Decision, decide } from '../domain/consent.ts'
 import type { Partner } from '../domain/directory.ts'
 import { givenAway } from '../domain/labels.ts'
 import { type Missing, read } from '../domain/read.ts'
+import { whyUnsigned } from '../domain/sign-off.ts'
 import type { Filled, Scope } from '../mapping.ts'
 import { fillFor } from './overriding.ts'
 import { resourcesOf, type Situation } from './situation.ts'
@@ -27,6 +28,8 @@ export type Considered = {
   filled: Filled
   /** The instant from which this kind of partner may be asked; absent: now. 'unknown': nobody knows the release date. */
   opens?: string | 'unknown'
+  /** Why nothing new may be told, whatever was agreed: nobody signed the mapping. */
+  unsigned?: string
 }
 
 export type Understanding = {
@@ -68,9 +71,10 @@ function considerPartner(situation: Situation, found: Case, consents: Consent[],
     now: situation.now,
   })
   const filled = fillFor(adapter.mapping, scopeOf(found, wanted), decision)
+  const unsigned = whyUnsigned(situation.signOffs, adapter.mapping)
   // What can not wait for an agreement does not wait for a window.
   const opens = decision.overridden ? undefined : opening(found, adapter, situation.now)
-  return { partner, adapter, wanted, decision, filled, ...(opens ? { opens } : {}) }
+  return { partner, adapter, wanted, decision, filled, ...(opens ? { opens } : {}), ...(unsigned ? { unsigned } : {}) }
 }
 
 /** A case as one partner's mapping sees it: the plan's activities are its own only. */

@@ -13,6 +13,7 @@ import type { Task } from '@medplum/fhirtypes'
 import type { Delivery, Fetch } from '../channel.ts'
 import { decide } from '../domain/consent.ts'
 import type { Partner } from '../domain/directory.ts'
+import { heldUnsigned } from '../domain/sign-off.ts'
 import type { Disclosure } from '../mapping.ts'
 import { recordAudit } from '../store/audit.ts'
 import { Conflict, type Statement } from '../store/database.ts'
@@ -27,6 +28,7 @@ import type { Exchange, Hand } from './exchange.ts'
 import { watch } from './fence.ts'
 import { groundsOf, noGrounds } from './grounds.ts'
 import { basisOf, permittedStill } from './overriding.ts'
+import { unsignedNow } from './signed.ts'
 import { serviceShelf } from './situation.ts'
 import { inState, stateOf } from './task.ts'
 
@@ -174,6 +176,12 @@ async function outcomeOf(exchange: Exchange, message: Owed, partner: Partner | u
   if (!partner || partner.retired) return parked(exchange, message, 'the partner is no longer in the directory', message.unanswered)
   if (message.unanswered && !partner.deduplicates && number > 1) {
     return parked(exchange, message, 'an attempt had no answer, and this partner can not tell a repeat from a second message', true)
+  }
+  // A notice to stop says nothing about anybody: it goes.
+  const unsigned = message.basis === '[]' ? undefined : unsignedNow(exchange, partner.kind)
+  if (unsigned) {
+    const statements = settle({ id, patient: message.patient, attempt: number, at, outcome: 'void', note: heldUnsigned })
+    return { outcome: 'void', lookAgain: true, note: unsigned, statements }
   }
   const { refused, delivery, ...decided } = await sendIfPermitted(exchange, message, partner)
   if (!delivery) {

@@ -5,6 +5,7 @@ import type { Resource } from '@medplum/fhirtypes'
 import type { Adapter } from '../adapter.ts'
 import type { Channel } from '../channel.ts'
 import type { Directory } from '../domain/directory.ts'
+import type { SignOffs } from '../domain/sign-off.ts'
 import type { Document } from '../pages/document.ts'
 import type { Database } from '../store/database.ts'
 import type { Owed } from '../store/owed.ts'
@@ -19,6 +20,8 @@ export type Exchange = {
   channels: ReadonlyMap<string, Channel>
   fetch: typeof globalThis.fetch
   log: Log
+  /** Which mappings a guardian has signed; absent: nobody asks. */
+  signOffs?: () => SignOffs
   /** Where partners answer and messages say they come from. */
   publicUrl: string
   /** Asked before a commit that owes this partner something: a free hand for it, if there is one. Absent: nobody sends from here. */

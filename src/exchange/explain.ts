@@ -91,7 +91,7 @@ export function outlook(situation: Situation): ParametersParameter[] {
   ]
 }
 
-function decisionOf({ decision, filled, adapter }: Considered): ParametersParameter[] {
+function decisionOf({ decision, filled, adapter, unsigned }: Considered): ParametersParameter[] {
   const byAgreement = new Map(
     filled.withheld.map((one) => {
       const { because, reason } = decision.permit(one)
@@ -103,6 +103,7 @@ function decisionOf({ decision, filled, adapter }: Considered): ParametersParame
     : []
   return [
     text('decision', decisionWords(filled, decision.because)),
+    ...(unsigned ? [text('unsigned', `Nothing new is told: ${unsigned}.`)] : []),
     ...consent,
     text('purpose', adapter.mapping.purpose),
     text('legal-basis', adapter.mapping.legalBasis),

@@ -48,7 +48,8 @@ export function planPartner(
     if (kept.has(task.id)) continue
     if (!planned.has(handoverKey(task) as string)) recall(change, task, over ?? { why: 'it is no longer part of the plan' })
   }
-  if (considered && live.length) tell(change, considered, live)
+  if (considered?.unsigned && live.length) for (const task of live) awaitSignature(change, considered, task)
+  else if (considered && live.length) tell(change, considered, live)
   else takeContentOff(change, partner)
   stripTasks(change, partner, live)
   const handovers = handoversOf(change, partner)
@@ -136,6 +137,11 @@ function settle(change: Change, considered: Considered, wanted: Wanted, task: Ta
     return undefined
   }
   if (status !== 'draft') return task
+  if (considered.unsigned) {
+    if (businessStatus !== 'preparing') moveTo(change, task, 'draft', 'preparing')
+    awaitSignature(change, considered, task)
+    return undefined
+  }
   if (opens || !mayStart) {
     if (businessStatus !== 'preparing') moveTo(change, task, 'draft', 'preparing')
     if (opens === 'unknown') {
@@ -154,6 +160,15 @@ function settle(change: Change, considered: Considered, wanted: Wanted, task: Ta
   change.put(serviceShelf(change.situation.service.id), handoverRequest({ ...requestOf(change, task, wanted), status: 'active' }))
   return sent
 }
+
+/** Looked at again as soon as somebody signs, and now and then in case nobody says so. */
+function awaitSignature(change: Change, { partner, unsigned }: Considered, task: Task): void {
+  const until = new Date(change.situation.now.getTime() + 3_600_000).toISOString()
+  change.wait(`${signatureTimer}${task.id}`, until)
+  ask(change, task, 'mapping-unsigned', `${partner.name} is told nothing new: ${unsigned}.`)
+}
+/** What the timers of `awaitSignature` are known by. */
+export const signatureTimer = 'signature:'
 
 /** Nothing may or can be said yet: the draft waits for a person, with the reason. */
 function block(change: Change, considered: Considered, task: Task): void {

@@ -4,11 +4,14 @@
 import type { Adapter } from '../adapter.ts'
 import type { Channel } from '../channel.ts'
 import type { Directory } from '../domain/directory.ts'
+import type { SignOffs } from '../domain/sign-off.ts'
 import { sealAudit } from '../store/audit-seal.ts'
 import type { Database } from '../store/database.ts'
+import { bringForward } from '../store/timers.ts'
 import type { Steps } from './ask.ts'
 import { type Deliverer, startDelivering } from './deliver.ts'
 import type { Clock, Exchange, Log } from './exchange.ts'
+import { signatureTimer } from './handovers.ts'
 import { noticeLateness } from './lateness.ts'
 import { stepsOf } from './steps.ts'
 import { runTimers, turn } from './time.ts'
@@ -22,6 +25,8 @@ export type Open = {
   deliverer: Deliverer
   /** Whatever is due: timers, messages, what has been on its way for too long, then the audit's seal. Called again and again. */
   tick(): Promise<void>
+  /** Somebody signed a mapping: what waited for it is looked at now. */
+  signed(): Promise<void>
   /** Seals what stands in the audit; before the end, so that nothing is left without. */
   seal(): Promise<void>
   /** Turns a stopped clock (see `turn`). */
@@ -36,6 +41,7 @@ export function openExchange(parts: {
   now: Clock
   log: Log
   publicUrl: string
+  signOffs?: () => SignOffs
   fetch?: typeof globalThis.fetch
 }): Open {
   const exchange: Exchange = {
@@ -61,6 +67,10 @@ export function openExchange(parts: {
       deliverer.wake()
       await noticeLateness(exchange)
       if (performance.now() >= sealAfter) await seal()
+    },
+    async signed() {
+      await exchange.database.atomically([bringForward(signatureTimer, exchange.now().toISOString())])
+      await runTimers(exchange)
     },
     seal,
     turn: (to, set) => turn(exchange, deliverer, to, set),

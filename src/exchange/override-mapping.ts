@@ -183,7 +183,7 @@ export const overrideMapping = defineMapping<Sections>({
       valueQuantity: { value: finding.maybe('value.quantity.value'), unit: finding.maybe('value.quantity.unit') },
       subject: patient,
     })),
-    appointments: each('meetings', { may, only: (meeting) => meeting.ref.startsWith('Appointment/') }, (meeting) => ({
+    appointments: each('meetings', { may }, (meeting) => ({
       resourceType: 'Appointment',
       id: meeting.from('ref').id(),
       status: meeting.from('status').of(appointmentStatuses),

@@ -26,6 +26,7 @@ import { watch } from './fence.ts'
 import { groundsOf, noGrounds } from './grounds.ts'
 import { basisOf, permittedStill } from './overriding.ts'
 import { provenanceById, provenancesFor } from './provenances.ts'
+import { neverSigned } from './signed.ts'
 import { stateOf } from './task.ts'
 
 const nothing = () => refuse(404, 'not-found', 'There is no such resource here.')
@@ -198,6 +199,7 @@ async function stillAllowed(exchange: Exchange, caller: Caller, people: readonly
   const partner = exchange.directory().partners.get(caller.partner as string)
   const adapter = partner && exchange.adapters.get(partner.kind)
   if (!partner || !adapter) return undecided([])
+  if (neverSigned(exchange, partner.kind)) return undecided(rows.filter(({ basis }) => basis === '[]'))
   const grounds = await groundsOf(exchange.database, people)
   const decisions = new Map(
     people.map((patient) => [

@@ -6,6 +6,7 @@ import type { CareTeam, Consent, PractitionerRole, Resource, Task } from '@medpl
 import type { Adapter } from '../adapter.ts'
 import type { Directory, Service } from '../domain/directory.ts'
 import type { Override } from '../domain/override.ts'
+import { nobodyAsks, type SignOffs } from '../domain/sign-off.ts'
 import { overridesOf } from '../store/overrides.ts'
 import { type Owed, owedOfPatient } from '../store/owed.ts'
 import { personOf } from '../store/people.ts'
@@ -34,6 +35,7 @@ export type Situation = {
   overrides: Override[]
   directory: Directory
   adapters: ReadonlyMap<string, Adapter>
+  signOffs: SignOffs
   now: Date
   publicUrl: string
 }
@@ -94,6 +96,7 @@ export async function situationOf(exchange: Exchange, patient: string): Promise<
 const surroundings = (exchange: Exchange) => ({
   directory: exchange.directory(),
   adapters: exchange.adapters,
+  signOffs: exchange.signOffs?.() ?? nobodyAsks,
   now: exchange.now(),
   publicUrl: exchange.publicUrl,
 })

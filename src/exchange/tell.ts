@@ -4,6 +4,7 @@
  * A partner's shelf and what it is sent are made here from one filled message, so pull and push give the same content.
  */
 import type { Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
+import { heldUnsigned } from '../domain/sign-off.ts'
 import { contentOf, message, revocation, shelfOf, written } from '../fhir/messages.ts'
 import type { Disclosure } from '../mapping.ts'
 import { newId } from '../store/random.ts'
@@ -64,7 +65,9 @@ export function tell(change: Change, considered: Considered, live: readonly Task
     // Tried before, so that it may have arrived; but it is not tried again with what may have been found not to be for them.
     for (const row of history)
       if (/^(due|parked)$/.test(row.state) && lacks(basis.all, row.basis)) change.void(row, 'the newer version holds less')
-    const reason = history.some((row) => row.state === 'delivered' || row.attempts > 0) ? 'update' : 'new'
+    // What was held back because nobody had signed never left.
+    const held = (row: (typeof history)[number]) => row.state === 'void' && row.note === heldUnsigned
+    const reason = history.some((row) => row.state === 'delivered' || (row.attempts > 0 && !held(row))) ? 'update' : 'new'
     const id = newId()
     const body = message({
       shelf: resources,

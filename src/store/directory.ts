@@ -4,7 +4,9 @@
 import type { Client, DirectoryFile, Staff } from '../access/directory-file.ts'
 import { type Secrets, withSecrets } from '../access/secrets.ts'
 import type { Directory, Partner, Service } from '../domain/directory.ts'
+import { type Signature, type Signer, statementOf } from '../domain/sign-off.ts'
 import { type Driver, type Plain, type StatementOf, statement } from './database.ts'
+import { checkerOf } from './signing.ts'
 
 /** How many things the file brought, changed, marked as retired for the first time, and took away (clients and staff only). */
 export type Applied = { added: number; changed: number; retired: number; removed: number }
@@ -17,7 +19,7 @@ export async function applyDirectory(database: Driver, file: DirectoryFile, now:
   const stored = new Map((await rows(database)).map((row) => [keyOf(row), row]))
   const wanted = rowsOf(file)
   const named = new Set(wanted.map(keyOf))
-  const whole = new Set([...(file.clients ? ['client'] : []), ...(file.staff ? ['staff'] : [])])
+  const whole = new Set([...(file.clients ? ['client'] : []), ...(file.staff ? ['staff'] : []), ...(file.signers ? ['signer'] : [])])
   const applied: Applied = { added: 0, changed: 0, retired: 0, removed: 0 }
   const writes: StatementOf<Plain>[] = []
   for (const row of wanted) {
@@ -42,6 +44,9 @@ export type Loaded = {
   /** Who may ask for a token: without the retired, and without clients of retired partners. */
   clients: ReadonlyMap<string, Client>
   staff: readonly Staff[]
+  signers: readonly Signer[]
+  /** Signatures under mappings, by a key the directory names, and true. */
+  signatures: readonly Signature[]
   /** Secrets that could not be found, as sentences; the partner's settings then lack them. */
   faults: readonly string[]
 }
@@ -58,6 +63,7 @@ export async function loadDirectory(database: Driver, secrets?: Secrets): Promis
     faults.push(...found.faults)
     return { ...partner, channel: { name, ...found.value } }
   }
+  const signers = of<Signer>('signer')
   const services = new Map(of<Service>('service').map((one) => [one.id, one]))
   const partners = new Map(of<Partner>('partner').map((one) => [one.id, open(one)]))
   const welcome = (one: Client) =>
@@ -72,6 +78,8 @@ export async function loadDirectory(database: Driver, secrets?: Secrets): Promis
         .map((one) => [one.id, one]),
     ),
     staff: of<Staff>('staff'),
+    signers,
+    signatures: await trueOnes(of<Signature>('signature'), signers),
     faults,
   }
 }
@@ -84,7 +92,25 @@ export async function directoryState(database: Driver): Promise<string> {
   return `${row?.n} ${row?.at}`
 }
 
-type Kind = 'service' | 'partner' | 'client' | 'staff'
+/** A signature is no part of the file: `sign` writes it. */
+type Kind = 'service' | 'partner' | 'client' | 'staff' | 'signer' | 'signature'
+/** A row somebody typed in, one of a key that is not named any more, and one that says something else than was signed do not count. */
+async function trueOnes(all: readonly Signature[], signers: readonly Signer[]): Promise<Signature[]> {
+  const checked = await Promise.all(
+    all.map(async (one) => {
+      const named = signers.some(({ publicKey, name, role }) => publicKey === one.publicKey && name === one.by && role === one.role)
+      if (!named) return []
+      const check = await checkerOf(Buffer.from(one.publicKey, 'base64'))
+      return (await check(statementOf(one), Buffer.from(one.signature, 'base64'))) ? [one] : []
+    }),
+  )
+  return checked.flat()
+}
+
+/** Keeps a signature; a running gateway reads it within a second. */
+export const keepSignature = (one: Signature, now: Date): StatementOf<Plain> =>
+  statement(put, 'signature', `${one.hash} ${one.publicKey}`, JSON.stringify(one), now.toISOString())
+
 type Row = { kind: Kind; id: string; body: string }
 
 const put = `insert into directory (kind, id, body, applied_at) values (?, ?, ?, ?)
@@ -99,6 +125,7 @@ const rowsOf = (file: DirectoryFile): Row[] => [
   ...file.partners.map((one): Row => ({ kind: 'partner', id: one.id, body: canonical(one) })),
   ...(file.clients ?? []).map((one): Row => ({ kind: 'client', id: one.id, body: canonical(one) })),
   ...(file.staff ?? []).map((one): Row => ({ kind: 'staff', id: one.email, body: canonical(one) })),
+  ...(file.signers ?? []).map((one): Row => ({ kind: 'signer', id: one.publicKey, body: canonical(one) })),
 ]
 
 /** JSON with its keys in order: another order in the file is no change. */

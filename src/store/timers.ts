@@ -26,6 +26,10 @@ export const clearTimersOf = (patient: string): Statement => statement('delete f
 export const takeTimer = ({ patient, about, dueAt }: Timer): Statement =>
   mustChange('timer', statement('delete from timer where patient = ? and about = ? and due_at = ?', patient, about, dueAt))
 
+/** Timers about what begins like this fall due at `at`, unless they do earlier. */
+export const bringForward = (beginning: string, at: string): Statement =>
+  statement('update timer set due_at = ? where substr(about, 1, ?) = ? and due_at > ?', at, beginning.length, beginning, at)
+
 const columns = 'patient, about, service, due_at as dueAt'
 
 /** What has fallen due, the longest first. */

@@ -5,7 +5,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { adapters } from '../../adapters/index.ts'
 import { allCategories, type Category } from '../../src/domain/categories.ts'
-import { disclosures, type Filled, fill } from '../../src/mapping.ts'
+import { disclosures } from '../../src/domain/disclosures.ts'
+import { type Filled, fill } from '../../src/mapping.ts'
 import { activity, allow, everything, factLists, scope, words, wordsOf } from '../fixtures/case.ts'
 
 const subsets = fc.subarray(allCategories as Category[]).map((list) => new Set(list))

@@ -32,6 +32,7 @@ test('a master key is enough; everything else has a default', () => {
     retentionYears: { adult: 8, 'mental-health': 20, 'after-death': 10 },
     keepMessagesDays: 90,
     keepAnswersDays: 30,
+    requireSignedMappings: false,
   })
 })
 
@@ -140,4 +141,10 @@ test('what is said of an error is its name and place, never its message', () => 
   expect(trace.error).toBe('TypeError')
   expect(trace.where).toMatch(/config\.test\.ts/)
   expect(JSON.stringify(trace)).not.toMatch(/Ashgrove|Lee/)
+})
+
+test('whether mappings must be signed is true or false, and nothing else', () => {
+  const set = (text: string) => readConfig({ MASTER_KEY: Buffer.alloc(32).toString('base64'), REQUIRE_SIGNED_MAPPINGS: text }, () => '')
+  expect(set('true')).toMatchObject({ config: { requireSignedMappings: true } })
+  expect(set('yes')).toEqual({ faults: ['REQUIRE_SIGNED_MAPPINGS must be true or false.'] })
 })

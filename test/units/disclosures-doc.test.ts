@@ -26,5 +26,13 @@ test('Markdown for one kind holds that kind, its version and every line of it', 
   const [{ version, items }] = JSON.parse(await print('probation', '--json'))
   expect(page.match(/^## .*/gm)).toEqual(['## Probation'])
   expect(page).toContain(`\`probation\`, version ${version}`)
-  expect(page.match(/\| (always|if known) \|/g)).toHaveLength(items.length)
+  expect(page.match(/\| (always|if known)(, only [^|]*)? \|/g)).toHaveLength(items.length)
+})
+
+test('a spreadsheet has a row for each line, and no cell a spreadsheet would calculate', async () => {
+  const rows = (await print('--csv')).trimEnd().split('\r\n')
+  const items = (JSON.parse(await print('--json')) as { items: unknown[] }[]).flatMap((one) => one.items)
+  expect(rows).toHaveLength(items.length + 1)
+  expect(rows[0]).toBe('"kind","version","what","where it stands in the message","when","shared as","why","purpose","legal basis","hash"')
+  expect(rows.filter((row) => /(^|,)"[=+@-]/.test(row))).toEqual([])
 })

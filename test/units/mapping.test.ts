@@ -3,7 +3,8 @@
  */
 import type { Condition, Patient } from '@medplum/fhirtypes'
 import { describe, expect, test } from 'vitest'
-import { defineMapping, disclosures, each, type Filled, fill, from, type Mapping, maybe, type Scope } from '../../src/mapping.ts'
+import { disclosures } from '../../src/domain/disclosures.ts'
+import { defineMapping, each, type Filled, fill, from, type Mapping, maybe, type Scope } from '../../src/mapping.ts'
 import { allow, everything, scope } from '../fixtures/case.ts'
 
 const rules = { kind: 'test', version: 1, purpose: 'p', purposeOfUse: [], legalBasis: 'l', essential: [], never: [], statement: 's' }
