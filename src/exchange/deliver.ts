@@ -18,7 +18,7 @@ import type { Disclosure } from '../mapping.ts'
 import { recordAudit } from '../store/audit.ts'
 import { Conflict, type Statement } from '../store/database.ts'
 import { laneAnswered, laneFailed, laneOf, roomIn } from '../store/lanes.ts'
-import { claim, type Owed, owedOfTask, partnersDue, settle } from '../store/owed.ts'
+import { claim, type Owed, owedBehind, partnersDue, settle } from '../store/owed.ts'
 import { newId } from '../store/random.ts'
 import { readResource, type Stored, updateResource } from '../store/resources.ts'
 import { openWorkItem } from '../store/work-items.ts'
@@ -292,7 +292,7 @@ async function sendIfPermitted(
   message: Owed,
   partner: Partner,
 ): Promise<Decided & ({ delivery: Delivery; refused?: never } | { delivery?: never; refused: string })> {
-  for (let again = false; ; again = true) {
+  for (;;) {
     const watching = watch(exchange.database, [message.patient])
     let overtaken = false
     const fetch: Fetch = (...request) => {
@@ -301,7 +301,7 @@ async function sendIfPermitted(
     }
     try {
       const { refused, ...decided } = await decidedAgain(exchange, message, partner)
-      const no = refused ?? (again ? await takenBack(exchange, message) : undefined)
+      const no = refused ?? (await takenBack(exchange, message))
       if (no) return { ...decided, refused: no }
       const delivery = await send(exchange, message, partner, fetch)
       if (!overtaken) return { ...decided, delivery }
@@ -326,9 +326,9 @@ async function decidedAgain(exchange: Exchange, message: Owed, partner: Partner)
 }
 
 /** What was found out about a fact while this was in hand stands in the message behind it. */
-async function takenBack(exchange: Exchange, { task, seq, basis }: Owed): Promise<string | undefined> {
-  const later = (await owedOfTask(exchange.database, task)).filter((row) => row.seq > seq && row.state !== 'void')
-  return later.some((row) => lacks(row.basis, basis)) ? 'a later message holds less' : undefined
+async function takenBack(exchange: Exchange, message: Owed): Promise<string | undefined> {
+  const behind = await owedBehind(exchange.database, message)
+  return behind.some((row) => lacks(row.basis, message.basis)) ? 'a later message holds less' : undefined
 }
 
 async function send(exchange: Exchange, message: Owed, partner: Partner, fetch: Fetch): Promise<Delivery> {

@@ -190,6 +190,10 @@ export const owedOfPatient = (database: Database, patient: string): Promise<Owed
 export const owedOfTask = (database: Database, task: string): Promise<Owed[]> =>
   read(database, statement(`select ${columns} from owed where task = ? order by seq`, task))
 
+/** What was owed for the same handover behind this, and still stands. Ids sort as they were made. */
+export const owedBehind = (database: Database, { task, id }: Pick<Owed, 'task' | 'id'>): Promise<Owed[]> =>
+  read(database, statement(`select ${columns} from owed where task = ? and id > ? and state <> 'void'`, task, id))
+
 /** What is in one state, the oldest first: the page of what is stuck. */
 export const owedIn = (database: Database, state: OwedState, limit = 500): Promise<Owed[]> =>
   read(database, statement(`select ${columns} from owed where state = ? order by seq limit ?`, state, limit))

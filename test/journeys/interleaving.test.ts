@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'vitest'
 import { channels } from '../../src/channels/index.ts'
 import { openExchange } from '../../src/exchange/open.ts'
+import { actCode } from '../../src/fhir/systems.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { caseBundle, consentOf, usual, wordsIn } from '../fixtures/case-bundle.ts'
 import { type Gateway, of, openGateway, publicUrl } from '../fixtures/gateway.ts'
@@ -116,6 +117,33 @@ describe('between lease and send', () => {
     await gateway.close()
   })
 })
+
+test.each([1, 2, 3, 4, 5])(
+  'found out to be sensitive between lease and send, after call %i: what was owed before is not sent',
+  async (call) => {
+    const held = pausing(openSqlite(':memory:'))
+    const gateway = await openGateway({ database: held.driver })
+    await gateway.handIn(caseBundle({ plan: ['practice'] }))
+    // Its window opens: the message is owed, and in hand with the same commit or the next claim.
+    gateway.partner('practice').answers = 'unreachable'
+    await gateway.turn('2026-04-18T08:00:00Z')
+    gateway.partner('practice').answers = 200
+    const [medicine] = await gateway.service.find('MedicationStatement')
+    const { security = [] } = medicine?.meta ?? {}
+    const secret = { ...medicine!, meta: { security: [...security, { system: actCode, code: 'ETH' }] } }
+    gateway.clock.set(new Date('2026-04-18T20:00:00Z'))
+    held.begin({ call, when: 'after' }, async () => {
+      expect((await gateway.service.call('PUT', `/fhir/MedicationStatement/${medicine?.id}`, secret)).status).toBe(200)
+    })
+    await gateway.settled()
+    await gateway.settled()
+    expect(held.seen().happened).toBe(true)
+    const { received } = gateway.partner('practice')
+    expect(received.map(({ text }) => wordsIn(text).includes('medication'))).not.toContain(true)
+    expect(received.length).toBeGreaterThan(0)
+    await gateway.close()
+  },
+)
 
 describe('between a reading’s decision and its answer', () => {
   const by = (path: (at: Record<string, string>) => string) => async (gateway: Gateway, at: Record<string, string>) =>
