@@ -17,6 +17,7 @@ import codesRecipientKind from './CodeSystem-recipient-kind.json' with { type: '
 import codesReferralOutcome from './CodeSystem-referral-outcome.json' with { type: 'json' }
 import codesReferrerType from './CodeSystem-referrer-type.json' with { type: 'json' }
 import codesRejectionReason from './CodeSystem-rejection-reason.json' with { type: 'json' }
+import codesReviewMark from './CodeSystem-review-mark.json' with { type: 'json' }
 import codesSupportActivity from './CodeSystem-support-activity.json' with { type: 'json' }
 import codesTeamRole from './CodeSystem-team-role.json' with { type: 'json' }
 import codesWord from './CodeSystem-word.json' with { type: 'json' }
@@ -37,6 +38,7 @@ const codeSystems = [
   codesReferralOutcome,
   codesReferrerType,
   codesRejectionReason,
+  codesReviewMark,
   codesSupportActivity,
   codesTeamRole,
   codesWord,

@@ -10,6 +10,7 @@ import { allCategories, categories, categoryOfLabel } from '../../src/domain/cat
 import { partnerKinds } from '../../src/domain/directory.ts'
 import { businessWords, rejectionReasons } from '../../src/domain/handover.ts'
 import { legalBases } from '../../src/domain/override.ts'
+import { marks } from '../../src/domain/review-marks.ts'
 import { BASE, ours } from '../../src/fhir/systems.ts'
 
 const folder = new URL('../../profiles/', import.meta.url)
@@ -32,6 +33,7 @@ describe('a code system says what the code says', () => {
     ['handover-status', businessWords],
     ['rejection-reason', rejectionReasons],
     ['legal-basis', wordsOf(legalBases)],
+    ['review-mark', marks],
     ['recipient-kind', Object.fromEntries([...adapters].map(([kind, { name }]) => [kind, name]))],
   ])('%s', (name, table) => expect(conceptsOf(name)).toEqual(table))
 
