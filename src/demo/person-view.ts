@@ -130,7 +130,10 @@ function handoverView(situation: Situation, known: Understanding, task: Task): H
     words: stateWords(state),
     reached: state.businessStatus === 'queued' ? 0 : (reached[state.status] ?? 0),
     asks: activity?.description ?? 'The plan no longer asks this of them.',
-    waits: waitsOf(situation, task.id as string, considered),
+    waits: [
+      ...(state.businessStatus === 'suspended-custody' ? [{ words: 'Goes on when a new release date is known.', needsPerson: false }] : []),
+      ...waitsOf(situation, task.id as string, considered),
+    ],
     told: last ? toldWords(JSON.parse(last.basis)) : planned,
     toldYet: last !== undefined,
     kept: keptFrom(considered),

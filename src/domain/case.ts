@@ -76,6 +76,8 @@ export type Custody = Source & {
   releaseDateConfirmed?: boolean
   /** The day the person left custody; set means released. */
   left?: string
+  /** The day the person came back into custody while RECONNECT supports them; see returned.ts. */
+  returned?: string
 }
 
 export type Worker = {

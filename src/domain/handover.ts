@@ -118,7 +118,7 @@ export const moves: readonly Move[] = [
     as: ['cancelled-unconfirmed'],
   },
   { row: '19', event: 'the person is back in custody', by: ['gateway'], from: open, to: 'on-hold', as: ['suspended-custody'] },
-  // Ours: the table says how a handover is suspended and not how it goes on (C1 row 15 does, for the referral).
+  // Ours: the table says how a handover is suspended and not how it goes on (C1 row 15 does, for the referral). Whoever had not answered is asked again.
   {
     row: '19b',
     event: 'a new release date is known',
@@ -127,6 +127,15 @@ export const moves: readonly Move[] = [
     when: ['suspended-custody'],
     to: 'in-progress',
     as: ['in-progress'],
+  },
+  {
+    row: '19c',
+    event: 'a new release date is known',
+    by: ['gateway', 'navigator'],
+    from: ['on-hold'],
+    when: ['suspended-custody'],
+    to: 'requested',
+    as: ['queued'],
   },
   { row: '20', event: 'no answer', by: ['gateway'], from: asked, as: ['chasing', 'escalated'] },
   {

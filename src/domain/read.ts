@@ -2,7 +2,7 @@
  * A person's record as a `Case`: FHIR resources in, plain typed words out, and what is missing. Tolerant of old shapes and of
  * absent parts; strict about what can not be shared safely: entered in error is not read, another person's is not read.
  */
-import type { CarePlan, CareTeam, Consent, Patient, PractitionerRole, Resource, ServiceRequest } from '@medplum/fhirtypes'
+import type { CarePlan, CareTeam, Consent, Observation, Patient, PractitionerRole, Resource, ServiceRequest } from '@medplum/fhirtypes'
 import { BASE, ours } from '../fhir/systems.ts'
 import { londonDate, stretchOf } from './calendar.ts'
 import type { Case, Custody, CustodyBasis, Plan, Referral, Worker } from './case.ts'
@@ -11,6 +11,7 @@ import { factsOf, isCustody } from './facts.ts'
 import { givenAway, sourceOf } from './labels.ts'
 import { personOf } from './person.ts'
 import { codeIn, given, type Index, indexOf, odsIn, ofType } from './resources.ts'
+import { returnedOn, type Stay } from './returned.ts'
 
 /** Something the record does not say, with the sentence a person reads. */
 export type Missing = { what: MissingCode; words: string; expression?: string }
@@ -41,7 +42,7 @@ export function read(resources: readonly Resource[], patientId: string, day?: st
     person: who.person,
     personSource: { ...sourceOf(patient), reveals: { 'person.address': givenAway(addresses(patient)) } },
     ...given('referral', referralOf(own)),
-    ...given('custody', custodyOf(own)),
+    ...given('custody', custodyOf(own, referralOf(own)?.authoredOn)),
     ...given('worker', workerOf(ofType(own, 'CareTeam'), index, day)),
     ...given('plan', planOf(own, index)),
     ...factsOf(own, index),
@@ -130,7 +131,7 @@ function referralOf(own: readonly Resource[]): Referral | undefined {
 
 const bases: readonly string[] = ['sentenced', 'remand', 'recall', 'rotl', 'immigration-detention'] satisfies CustodyBasis[]
 
-function custodyOf(own: readonly Resource[]): Custody | undefined {
+function custodyOf(own: readonly Resource[], referredOn: string | undefined): Custody | undefined {
   const all = ofType(own, 'Observation').filter(isCustody)
   const observation = latest(
     all,
@@ -154,6 +155,19 @@ function custodyOf(own: readonly Resource[]): Custody | undefined {
     ...given('releaseDateType', codeIn(part('release-date-type')?.valueCodeableConcept, ours('release-date-type'))),
     ...given('releaseDateConfirmed', part('release-date-confirmed')?.valueBoolean),
     ...given('left', londonDate(observation.effectivePeriod?.end)),
+    ...given('returned', returnedOn(all.map(stayOf), londonDate(referredOn))),
+  }
+}
+
+function stayOf({ effectivePeriod, component }: Observation): Stay {
+  const basis = codeIn(
+    component?.find(({ code }) => codeIn(code, ours('observation')) === 'custody-basis')?.valueCodeableConcept,
+    ours('custody-basis'),
+  )
+  return {
+    ...given('start', londonDate(effectivePeriod?.start)),
+    ...given('end', londonDate(effectivePeriod?.end)),
+    ...(basis && bases.includes(basis) ? { basis: basis as CustodyBasis } : {}),
   }
 }
 

@@ -190,7 +190,8 @@ export function startChange(situation: Situation, actor: Actor): Change {
             unit.push(setTimer({ patient, about, service: service.id, dueAt }))
         }
         for (const row of situation.work)
-          if (isPlanned(row.about) && !questions.has(row.about)) unit.push(resolveWorkItemAbout(patient, row.about, at))
+          if ((isPlanned(row.about) || isVoid(situation.owed, row.about)) && !questions.has(row.about))
+            unit.push(resolveWorkItemAbout(patient, row.about, at))
         for (const question of questions.values()) {
           const open = situation.work.find((row) => row.about === question.about)
           if (open?.words === question.words) continue
@@ -224,6 +225,9 @@ function movesIn(
 
 /** Work items the plan opens and resolves by itself; a parked message is the deliverer's to ask about and a person's to resolve. */
 const isPlanned = (about: string): boolean => !about.startsWith('parked:')
+
+/** A message that waited for a person, and will not be sent any more. */
+const isVoid = (owed: readonly Owed[], about: string): boolean => owed.some(({ id, state }) => state === 'void' && about === `parked:${id}`)
 
 /** What a resource says, without its version and time. */
 function meaningOf(resource: Resource): string {

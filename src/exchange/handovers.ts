@@ -6,12 +6,16 @@ import { addWorkingDays, endOfDay, today } from '../domain/calendar.ts'
 import type { Case } from '../domain/case.ts'
 import { consentRef } from '../domain/consent.ts'
 import { isOpen } from '../domain/handover.ts'
+import { closures } from '../domain/outcomes.ts'
 import { reasonWords, remedyWords } from '../domain/reasons.ts'
+import { isSuspended } from '../domain/returned.ts'
 import { handoverRequest } from '../fhir/messages.ts'
 import { newId } from '../store/random.ts'
 import type { Change } from './change.ts'
 import type { Considered, Understanding, Wanted } from './consider.ts'
 import { referralInError, refOf, type Situation, serviceShelf } from './situation.ts'
+import { resume, suspend } from './suspend.ts'
+import { takenOver } from './taken-over.ts'
 import { handoverKey, inState, newHandover, ownerOf, stateOf } from './task.ts'
 import { handoversOf, stripTasks, takeContentOff, tell, tellToStop } from './tell.ts'
 import { ask, moveTo, waitFor } from './wait.ts'
@@ -30,20 +34,26 @@ export function planPartner(
   const over = whyOver(known, change.situation)
   // An override stands in for the agreement, and for nothing else.
   const missing = known.missing.filter(({ what }) => what !== 'consent' || !considered?.decision.overridden)
-  const mayStart = missing.length === 0 && !over && found?.referral?.status === 'active' && found.plan?.status === 'active'
+  const held = isSuspended(found?.custody)
+  const mayStart = missing.length === 0 && !over && !held && found?.referral?.status === 'active' && found.plan?.status === 'active'
   const live: Task[] = []
 
-  for (const wanted of over ? [] : (considered?.wanted ?? [])) {
+  for (const wanted of over && !over.handedOn ? [] : (considered?.wanted ?? [])) {
     const task = current(tasks, keyOf(found as Case, wanted)) ?? (mayStart ? begin(change, found as Case, wanted) : undefined)
     if (!task) continue
+    // What was not asked yet is for whoever took over.
+    if (over && stateOf(task).status === 'draft') {
+      recall(change, task, over)
+      continue
+    }
     const settled = settle(change, considered as Considered, wanted, task, mayStart)
-    if (settled) live.push(settled)
+    if (settled) live.push(held ? suspend(change, settled) : resume(change, considered as Considered, settled))
     // Taken back just now and still asked for by the plan: it begins again and waits, so that a person sees it.
     else if (mayStart && isTakenBack(change, task))
       settle(change, considered as Considered, wanted, begin(change, found as Case, wanted), mayStart)
   }
   const kept = new Set(live.map(({ id }) => id))
-  const planned = new Set((over ? [] : (considered?.wanted ?? [])).map((wanted) => keyOf(found as Case, wanted)))
+  const planned = new Set((over && !over.handedOn ? [] : (considered?.wanted ?? [])).map((wanted) => keyOf(found as Case, wanted)))
   for (const task of tasks) {
     if (kept.has(task.id)) continue
     if (!planned.has(handoverKey(task) as string)) recall(change, task, over ?? { why: 'it is no longer part of the plan' })
@@ -60,8 +70,8 @@ export function planPartner(
   if (changesAt && changesAt > change.situation.now.toISOString()) change.wait(`consent:${partner}`, changesAt)
 }
 
-/** `ended`: as it should, so that what was done stays done. */
-type Over = { why: string; ended?: true }
+/** `ended`: as it should, so that what was done stays done. `handedOn`: to another service, so that what partners are at goes on. */
+type Over = { why: string; ended?: true; handedOn?: true }
 
 /** Told what is certain, and the agreement may have meant more, or less: the person has to be asked. */
 function askWhatWasMeant(change: Change, { partner, decision, filled }: Considered): void {
@@ -75,6 +85,8 @@ function askWhatWasMeant(change: Change, { partner, decision, filled }: Consider
 function whyOver({ case: found }: Understanding, situation: Situation): Over | undefined {
   if (!found) return { why: 'the record was closed' }
   if (found.person.died) return { why: 'the person has died' }
+  const taken = takenOver(situation)
+  if (taken) return { why: closures[taken].words, handedOn: true }
   if (found.referral && /^(revoked|entered-in-error)$/.test(found.referral.status)) return { why: 'the referral was withdrawn' }
   if (!found.referral && referralInError(situation)) return { why: 'the referral was made in error' }
   if (found.plan && /^(revoked|entered-in-error)$/.test(found.plan.status)) return { why: 'the plan was withdrawn' }

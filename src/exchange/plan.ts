@@ -5,9 +5,11 @@
  * Every open referral and handover ends this step with a timer or a work item (promise 6).
  */
 import type { Task } from '@medplum/fhirtypes'
+import { isSuspended } from '../domain/returned.ts'
 import { askAboutConsents } from './agreements.ts'
 import type { Change } from './change.ts'
 import { type Considered, consider, type Understanding } from './consider.ts'
+import { askAboutDeath, askAboutReturn, quietly, settleReferral } from './episode.ts'
 import { planPartner } from './handovers.ts'
 import { waitForReviews } from './overriding.ts'
 import { planReferrals } from './referrals.ts'
@@ -16,11 +18,15 @@ import { isHandover, isReferralAnswer, ownerOf } from './task.ts'
 
 export function plan(change: Change): Understanding {
   const { situation } = change
-  const known = consider(situation)
-  planReferrals(change, known)
-  if (known.case) askAboutRecord(change, known)
-  for (const group of partnersToPlan(change, known)) planPartner(change, known, group.partner, group.considered, group.tasks)
-  askAboutConsents(change, known)
+  const known = settleReferral(change, consider(situation))
+  const died = known.case?.person.died === true
+  const under = died ? quietly(change) : change
+  planReferrals(under, known)
+  if (known.case) askAboutRecord(under, known)
+  for (const group of partnersToPlan(change, known)) planPartner(under, known, group.partner, group.considered, group.tasks)
+  askAboutConsents(under, known)
+  askAboutReturn(under, known)
+  if (died) askAboutDeath(change)
   waitForReviews(change)
   change.settleWaiting()
   return known
@@ -41,6 +47,7 @@ function askAboutRecord(change: Change, known: Understanding): void {
   const { situation } = change
   const found = known.case as NonNullable<Understanding['case']>
   // A referral from outside asks for what it needs by itself, until the service has made a plan.
+  if (isSuspended(found.custody)) return
   const started = found.plan !== undefined || (found.referral !== undefined && !tasksOf(situation).some(isReferralAnswer))
   const ended = found.referral ? /^(completed|revoked|entered-in-error)$/.test(found.referral.status) : referralInError(situation)
   if (ended) return

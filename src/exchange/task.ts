@@ -43,9 +43,14 @@ export function inState(task: Task, state: HandoverState, at: string, reason?: T
 /** Business states that are the exchange's own bookkeeping: a partner does not see them. */
 const internal: ReadonlySet<string> = new Set(['preparing', 'queued', 'delivered', 'consent-blocked', 'chasing', 'escalated'])
 
-/** The Task as it stands on its partner's shelf. */
-export function partnersView(task: Task): Task {
+/** The Task as it stands on its partner's shelf. `release`: it may know where the person is. */
+export function partnersView(task: Task, { release }: { release: boolean } = { release: true }): Task {
   const { businessStatus } = stateOf(task)
+  if (businessStatus === 'suspended-custody') {
+    // Where the person is, is for those who may know it. Where the handover stood is ours.
+    const { businessStatus: why, statusReason, ...rest } = task
+    return release && why ? { ...rest, businessStatus: why, statusReason: { text: statusReason?.text as string } } : rest
+  }
   if (!businessStatus || !internal.has(businessStatus)) return task
   const { businessStatus: _ours, lastModified: _when, ...rest } = task
   return { ...rest, lastModified: task.authoredOn as string }

@@ -14,7 +14,7 @@ import type { Change } from './change.ts'
 import type { Considered } from './consider.ts'
 import { basisOf as groundOf } from './overriding.ts'
 import { partnerShelf, refOf, serviceShelf } from './situation.ts'
-import { bare, handoverKey, isHandoverRequest, ownerOf, partnersView } from './task.ts'
+import { bare, handoverKey, isHandoverRequest, ownerOf, partnersView, stateOf } from './task.ts'
 
 /** Puts a filled message on the partner's shelf and owes it what is new to it. */
 export function tell(change: Change, considered: Considered, live: readonly Task[]): void {
@@ -24,14 +24,19 @@ export function tell(change: Change, considered: Considered, live: readonly Task
   const shelf = partnerShelf(partner.id)
   const before = onShelf(change, shelf).flatMap((row) => row.body ?? [])
   const at = situation.now.toISOString()
+  const release = filled.disclosures.some((one) => one.categories.includes('release'))
   const parts = live.map((task) => ({
     task,
+    // Said even where nothing else is new: it was put on hold, or goes on.
+    turned:
+      onHold(situation.told.get(`${shelf} ${refOf(task as { resourceType: 'Task'; id: string })}`)?.body as Task | undefined) !==
+      onHold(task),
     shelf: shelfOf({
       filled,
       adapter,
       service: situation.service,
       partner,
-      task: partnersView(task),
+      task: partnersView(task, { release }),
       serviceRequestId: task.focus?.reference?.split('/')[1] as string,
       consent: decision.agreed ? decision.consent : undefined,
       patient: situation.patient,
@@ -54,12 +59,12 @@ export function tell(change: Change, considered: Considered, live: readonly Task
     const ref = `${row.type}/${row.id}`
     if (!told.has(ref) && row.type !== 'Task' && row.type !== 'ServiceRequest') change.takeOff(shelf, ref)
   }
-  for (const { task, shelf: resources } of parts) {
+  for (const { task, turned, shelf: resources } of parts) {
     const history = situation.owed.filter((row) => row.task === task.id)
     const last = history.reduce<(typeof history)[number] | undefined>((one, other) => (one && one.id > other.id ? one : other), undefined)
     // A last one that is void was held back as it was about to leave: its partner never had it.
     const fresh = last === undefined || last.state === 'void'
-    if (!fresh && !changed) continue
+    if (!fresh && !changed && !turned) continue
     const waiting = history.filter((row) => row.state === 'due' && row.attempts === 0)
     for (const row of waiting) change.void(row, 'replaced by a newer version before it left')
     // Tried before, so that it may have arrived; but it is not tried again with what may have been found not to be for them.
@@ -105,6 +110,9 @@ export function tell(change: Change, considered: Considered, live: readonly Task
     })
   }
 }
+
+/** By us, because the person is back in custody; not by a partner that waits for information. */
+const onHold = (task: Task | undefined): boolean => task?.status === 'on-hold' && stateOf(task).businessStatus !== 'awaiting-information'
 
 /** What a message discloses, and each resource of it: asked again when it is sent, and each time one is read. */
 function basisOf(disclosures: readonly Disclosure[]) {

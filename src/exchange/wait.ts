@@ -45,6 +45,8 @@ export function waitFor(change: Change, known: Understanding, task: Task, planne
     }
     return
   }
+  // The person's return is one question for everything that is on hold; the plan asks it.
+  if (businessStatus === 'suspended-custody') return
   if (status === 'on-hold') ask(change, task, 'awaiting-information', `${name} asked for more information before going on.`)
   const release = known.case?.custody?.left ?? known.case?.custody?.releaseDate
   const quiet = startOfDay(today(new Date(task.lastModified as string)), quietDays).instant

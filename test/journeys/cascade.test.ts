@@ -145,14 +145,14 @@ describe('the support ends', () => {
       const [task] = await recovery.find('Task')
       for (const said of [says('accepted'), says('in-progress'), says('completed', 'engaged')])
         await recovery.call('PATCH', `/fhir/Task/${task?.id}`, said)
-      const waiting = gateway.as('enhanced')
+      const waiting = gateway.as('probation')
       await waiting.call('PATCH', `/fhir/Task/${(await waiting.find('Task'))[0]?.id}`, says('accepted'))
       await change(type, { status: 'completed' })
       // What was done stays done; what was under way is asked to stop; what was never opened is taken back.
       expect(standing(await gateway.handover('recovery'))).toBe('completed engaged')
       expect(lastStatus('recovery')).toBe('completed')
-      expect(standing(await gateway.handover('enhanced'))).toBe('accepted cancellation-requested')
-      expect(standing(await gateway.handover('probation'))).toBe('cancelled recalled-message')
+      expect(standing(await gateway.handover('probation'))).toBe('accepted cancellation-requested')
+      expect(standing(await gateway.handover('enhanced'))).toBe('cancelled recalled-message')
       for (const name of ['enhanced', 'probation'] as const) expect(lastStatus(name)).toBe('revoked')
       for (const name of ['recovery', 'enhanced', 'probation'] as const) {
         expect(wordsIn(await everything(name))).toEqual([])

@@ -117,7 +117,8 @@ describe('the story, in order', () => {
       'Marcus Webb: wear-recovery',
       'Tanya Brooks: wear-recovery',
     ])
-    for (const { waits } of left) expect(waits[0]).toMatchObject({ needsPerson: true })
+    for (const { name, waits } of left) expect(waits[0]).toMatchObject({ needsPerson: !name.startsWith('Tanya') })
+    expect(views.find(({ name }) => name.startsWith('Tanya'))?.work).toEqual([expect.stringMatching(/^The person is back in custody/)])
     expect(state(end, 'Joseph', 'er-north-east')).toBe('engaged')
     expect(state(end, 'Priya', 'sound-view')).toBe('registered')
   })

@@ -52,6 +52,7 @@ describe('every row of the table', () => {
     ['19', 'requested/queued', 'gateway', 'on-hold', 'on-hold/suspended-custody'],
     ['19b', 'on-hold/suspended-custody', 'gateway', 'in-progress', 'in-progress/in-progress'],
     ['20', 'received/acknowledged', 'gateway', 'received/chasing', 'received/chasing'],
+    ['19c', 'on-hold/suspended-custody', 'gateway', 'requested', 'requested/queued'],
     ['20', 'requested/chasing', 'gateway', 'requested/escalated', 'requested/escalated'],
     ['21', 'accepted/cancellation-requested', 'supervisor', 'entered-in-error', 'entered-in-error'],
   ] as [string, string, Actor, string, string][])('row %s: from %s the %s says %s', (_, from, actor, to, next) => {
@@ -80,6 +81,7 @@ describe('every row of the table', () => {
       '18',
       '19',
       '19b',
+      '19c',
       '20',
       '21',
     ]

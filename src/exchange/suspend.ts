@@ -1,0 +1,47 @@
+/**
+ * Back in custody: what was asked of a partner is put on hold, and goes on when there is a new release date (closed-loop.md C2 rows 19,
+ * 19b, 19c). What never left waits as it is. Where each handover stood is kept as the reason of the hold.
+ */
+import type { Task } from '@medplum/fhirtypes'
+import { addWorkingDays, endOfDay, today } from '../domain/calendar.ts'
+import type { HandoverStatus } from '../domain/handover.ts'
+import { ours } from '../fhir/systems.ts'
+import type { Change } from './change.ts'
+import type { Considered } from './consider.ts'
+import { serviceShelf } from './situation.ts'
+import { inState, stateOf } from './task.ts'
+
+const words = 'The person is back in custody. This goes on when a new release date is known.'
+
+export const isOnHoldForCustody = (task: Task): boolean => stateOf(task).businessStatus === 'suspended-custody'
+
+/** Gives the handover as it stands then; one that is over, or that its partner was asked to stop, stays as it is. */
+export function suspend(change: Change, task: Task): Task {
+  const { status, businessStatus } = stateOf(task)
+  if (!/^(requested|received|accepted|in-progress|on-hold)$/.test(status) || businessStatus === 'cancellation-requested') return task
+  if (isOnHoldForCustody(task)) return task
+  const reason = { coding: [{ system: ours('handover-status'), code: status }], text: words }
+  const at = change.situation.now.toISOString()
+  const held = inState(task, { status: 'on-hold', businessStatus: 'suspended-custody' }, at, reason)
+  change.put(serviceShelf(change.situation.service.id), held)
+  return held
+}
+
+/** Whoever was at work goes on; whoever had not answered is asked again, with the time they had. */
+export function resume(change: Change, { adapter, opens }: Considered, task: Task): Task {
+  if (!isOnHoldForCustody(task)) return task
+  if (opens) {
+    if (opens !== 'unknown') change.wait(`window:${task.id}`, opens)
+    return task
+  }
+  const { situation } = change
+  const was = task.statusReason?.coding?.find(({ system }) => system === ours('handover-status'))?.code as HandoverStatus | undefined
+  const unanswered = was === 'requested' || was === 'received'
+  const state = unanswered
+    ? ({ status: 'requested', businessStatus: 'queued' } as const)
+    : ({ status: 'in-progress', businessStatus: 'in-progress' } as const)
+  const end = endOfDay(addWorkingDays(today(situation.now), adapter.window.answerWithinWorkingDays))
+  const going = { ...inState(task, state, situation.now.toISOString()), ...(unanswered ? { restriction: { period: { end } } } : {}) }
+  change.put(serviceShelf(situation.service.id), going)
+  return going
+}
