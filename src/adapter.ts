@@ -1,6 +1,7 @@
 /**
  * What a kind of partner is like: its mapping, when it is asked, how it answers. One folder in `adapters/` each.
  */
+import type { Pace } from './domain/chase.ts'
 import type { PartnerKind } from './domain/directory.ts'
 import type { Outcome } from './domain/handover.ts'
 import type { Mapping } from './mapping.ts'
@@ -18,6 +19,8 @@ export type Adapter = {
     /** Working days it has to answer before somebody chases. */
     answerWithinWorkingDays: number
   }
+  /** Where it is chased at another pace than others (domain/chase.ts). */
+  chase?: Partial<Pace>
   /** The outcomes that close its loop. */
   closesWith: readonly Outcome[]
   /** Channels a partner of this kind may use. */

@@ -163,7 +163,9 @@ function waitsOf({ work, timers }: Situation, task: string, considered: Consider
 
 function timerWords(kind: string, dueAt: string, asked: string): string {
   if (kind === 'window') return `${asked} is asked from ${dayWords(new Date(dueAt))}.`
-  if (kind === 'answer') return `An answer is expected by ${byWords(dueAt)}. After that, somebody phones.`
+  if (kind === 'answer') return `An answer is expected by ${byWords(dueAt)}. After that, it is reminded, and then somebody phones.`
+  if (kind === 'chase') return `If nothing is heard by ${byWords(dueAt)}, somebody is asked to do more.`
+  if (kind === 'due') return `${asked} is to be asked by ${byWords(dueAt)}.`
   if (kind === 'outcome') return `If nothing is heard by ${byWords(dueAt)}, somebody asks how it ended.`
   if (kind === 'cancel') return `Confirmation that it stopped is expected by ${byWords(dueAt)}.`
   return `Looked at again on ${dayWords(new Date(dueAt))}.`

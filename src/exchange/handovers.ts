@@ -18,7 +18,7 @@ import { resume, suspend } from './suspend.ts'
 import { takenOver } from './taken-over.ts'
 import { handoverKey, inState, newHandover, ownerOf, stateOf } from './task.ts'
 import { handoversOf, stripTasks, takeContentOff, tell, tellToStop } from './tell.ts'
-import { ask, moveTo, waitFor } from './wait.ts'
+import { ask, moveTo, stepFor, waitFor, waitToAsk } from './wait.ts'
 
 /** Handovers under these states hold content on the partner's shelf. */
 const holds = new Set(['requested', 'received', 'accepted', 'in-progress', 'on-hold', 'completed'])
@@ -37,9 +37,11 @@ export function planPartner(
   const held = isSuspended(found?.custody)
   const mayStart = missing.length === 0 && !over && !held && found?.referral?.status === 'active' && found.plan?.status === 'active'
   const live: Task[] = []
+  const notAsked = new Map<Wanted, Task | undefined>()
 
   for (const wanted of over && !over.handedOn ? [] : (considered?.wanted ?? [])) {
     const task = current(tasks, keyOf(found as Case, wanted)) ?? (mayStart ? begin(change, found as Case, wanted) : undefined)
+    if (!task || task.status === 'draft') notAsked.set(wanted, task)
     if (!task) continue
     // What was not asked yet is for whoever took over.
     if (over && stateOf(task).status === 'draft') {
@@ -47,10 +49,16 @@ export function planPartner(
       continue
     }
     const settled = settle(change, considered as Considered, wanted, task, mayStart)
-    if (settled) live.push(held ? suspend(change, settled) : resume(change, considered as Considered, settled))
+    if (settled) {
+      live.push(held ? suspend(change, settled) : resume(change, considered as Considered, settled))
+      notAsked.delete(wanted)
+    }
     // Taken back just now and still asked for by the plan: it begins again and waits, so that a person sees it.
-    else if (mayStart && isTakenBack(change, task))
-      settle(change, considered as Considered, wanted, begin(change, found as Case, wanted), mayStart)
+    else if (mayStart && isTakenBack(change, task)) {
+      const again = begin(change, found as Case, wanted)
+      settle(change, considered as Considered, wanted, again, mayStart)
+      notAsked.set(wanted, again)
+    }
   }
   const kept = new Set(live.map(({ id }) => id))
   const planned = new Set((over && !over.handedOn ? [] : (considered?.wanted ?? [])).map((wanted) => keyOf(found as Case, wanted)))
@@ -59,16 +67,26 @@ export function planPartner(
     if (!planned.has(handoverKey(task) as string)) recall(change, task, over ?? { why: 'it is no longer part of the plan' })
   }
   if (considered?.unsigned && live.length) for (const task of live) awaitSignature(change, considered, task)
-  else if (considered && live.length) tell(change, considered, live)
+  else if (considered && live.length) tell(change, considered, live, toRemind(change, known, considered, live))
   else takeContentOff(change, partner)
   stripTasks(change, partner, live)
   const handovers = handoversOf(change, partner)
   if (considered && live.length) askWhatWasMeant(change, considered)
   for (const task of handovers) waitFor(change, known, task, planned.has(handoverKey(task) as string))
+  if (!held && found?.referral?.status === 'active' && found.plan?.status === 'active')
+    for (const [wanted, task] of notAsked) waitToAsk(change, known, wanted, task)
   // A consent that begins or ends by itself: nobody will send us anything that day.
   const changesAt = handovers.length ? considered?.decision.changesAt : undefined
   if (changesAt && changesAt > change.situation.now.toISOString()) change.wait(`consent:${partner}`, changesAt)
 }
+
+/** Those whose partner is to be reminded now; to one that only reads, nothing can be sent. */
+const toRemind = (change: Change, known: Understanding, { partner }: Considered, live: readonly Task[]): ReadonlySet<string> =>
+  new Set(
+    live
+      .filter((task) => partner.channel.name !== 'pull' && isOpen(task.status) && stepFor(change, known, task).remind)
+      .map(({ id }) => id as string),
+  )
 
 /** `ended`: as it should, so that what was done stays done. `handedOn`: to another service, so that what partners are at goes on. */
 type Over = { why: string; ended?: true; handedOn?: true }

@@ -16,8 +16,12 @@ import { basisOf as groundOf } from './overriding.ts'
 import { partnerShelf, refOf, serviceShelf } from './situation.ts'
 import { bare, handoverKey, isHandoverRequest, ownerOf, partnersView, stateOf } from './task.ts'
 
-/** Puts a filled message on the partner's shelf and owes it what is new to it. */
-export function tell(change: Change, considered: Considered, live: readonly Task[]): void {
+/**
+ * Puts a filled message on the partner's shelf and owes it what is new to it.
+ *
+ * @param remind handovers whose partner is told the same again (CONTRACT.md 5: an update under its own key)
+ */
+export function tell(change: Change, considered: Considered, live: readonly Task[], remind: ReadonlySet<string> = new Set()): void {
   const { situation } = change
   const { filled, partner, adapter, decision } = considered
   if (filled.outcome !== 'ready') return
@@ -64,7 +68,8 @@ export function tell(change: Change, considered: Considered, live: readonly Task
     const last = history.reduce<(typeof history)[number] | undefined>((one, other) => (one && one.id > other.id ? one : other), undefined)
     // A last one that is void was held back as it was about to leave: its partner never had it.
     const fresh = last === undefined || last.state === 'void'
-    if (!fresh && !changed && !turned) continue
+    const reminder = !fresh && remind.has(task.id as string)
+    if (!fresh && !changed && !turned && !reminder) continue
     const waiting = history.filter((row) => row.state === 'due' && row.attempts === 0)
     for (const row of waiting) change.void(row, 'replaced by a newer version before it left')
     // Tried before, so that it may have arrived; but it is not tried again with what may have been found not to be for them.
@@ -73,6 +78,7 @@ export function tell(change: Change, considered: Considered, live: readonly Task
     // What was held back because nobody had signed never left.
     const held = (row: (typeof history)[number]) => row.state === 'void' && row.note === heldUnsigned
     const reason = history.some((row) => row.state === 'delivered' || (row.attempts > 0 && !held(row))) ? 'update' : 'new'
+    const kept = reminder ? 'reminder' : reason
     const id = newId()
     const body = message({
       shelf: resources,
@@ -88,7 +94,7 @@ export function tell(change: Change, considered: Considered, live: readonly Task
       id,
       partner: partner.id,
       task: task.id as string,
-      reason,
+      reason: kept,
       correlation: correlationOf(change),
       body,
       basis: basis.all,
@@ -101,7 +107,7 @@ export function tell(change: Change, considered: Considered, live: readonly Task
       basis: decided.basis ?? adapter.mapping.legalBasis,
       detail: JSON.stringify({
         message: id,
-        reason,
+        reason: kept,
         ...decided.detail,
         mapping: `${adapter.kind} v${adapter.mapping.version}`,
         told: filled.disclosures.map(({ ref, path }) => [ref, path]),

@@ -1,59 +1,99 @@
 /**
  * Nothing waits without a timer or a work item (promise 6): for each handover, when somebody looks again, or who looks now.
+ * When that is, `domain/chase.ts` says; here it becomes a timer, a work item, a state.
  */
 import type { Task } from '@medplum/fhirtypes'
-import { addWorkingDays, endOfDay, startOfDay, today } from '../domain/calendar.ts'
+import { addWorkingDays, endOfDay, today } from '../domain/calendar.ts'
+import { chase, dueBy, type Matter, type Pace, type Step, usualPace } from '../domain/chase.ts'
 import { isOpen } from '../domain/handover.ts'
 import type { Change } from './change.ts'
-import type { Understanding } from './consider.ts'
+import type { Understanding, Wanted } from './consider.ts'
 import { serviceShelf } from './situation.ts'
 import { inState, ownerOf, stateOf } from './task.ts'
 
-/** Days after release, and of silence, after which an accepted handover without an outcome is asked about (substance-misuse.md 4). */
-const outcomeByDays = 21
-const quietDays = 14
-/** Working days a partner has to confirm that it stopped (closed-loop.md C2 row 18). */
-const confirmStopWithinDays = 5
-
 /** @param planned the plan still asks this of this partner */
 export function waitFor(change: Change, known: Understanding, task: Task, planned: boolean): void {
-  const { situation } = change
+  const name = nameOf(change, task)
   const { status, businessStatus } = stateOf(task)
-  const name = situation.directory.partners.get(ownerOf(task))?.name ?? ownerOf(task)
-  const now = situation.now.toISOString()
   if (status === 'rejected' || status === 'failed') {
     if (planned)
       ask(change, task, 'replace', `${name} can not help. Name another partner in the plan, or record why there is no alternative.`)
     return
   }
   if (!isOpen(status) || status === 'draft') return
-  if (businessStatus === 'cancellation-requested') {
-    const until = endOfDay(addWorkingDays(today(new Date(task.lastModified as string)), confirmStopWithinDays))
-    if (until > now) change.wait(`cancel:${task.id}`, until)
-    else
-      ask(change, task, 'cancellation-unconfirmed', `${name} was asked to stop five working days ago and has not confirmed. Speak to them.`)
-    return
-  }
-  if (status === 'requested' || status === 'received') {
-    const by = task.restriction?.period?.end as string
-    if (by > now) change.wait(`answer:${task.id}`, by)
-    else {
-      // What has not arrived is retried by the outbox, which asks a person itself when it gives up.
-      if (businessStatus === 'queued') return
-      if (businessStatus !== 'chasing') moveTo(change, task, status, 'chasing')
-      ask(change, task, 'no-answer', `${name} has not answered. Phone them and record what they say.`)
-    }
-    return
-  }
-  // The person's return is one question for everything that is on hold; the plan asks it.
-  if (businessStatus === 'suspended-custody') return
-  if (status === 'on-hold') ask(change, task, 'awaiting-information', `${name} asked for more information before going on.`)
-  const release = known.case?.custody?.left ?? known.case?.custody?.releaseDate
-  const quiet = startOfDay(today(new Date(task.lastModified as string)), quietDays).instant
-  const until = [quiet, ...(release ? [startOfDay(release, outcomeByDays).instant] : [])].sort().at(-1) as string
-  if (until > now) change.wait(`outcome:${task.id}`, until)
-  else ask(change, task, 'no-outcome', `${name} accepted, and has not said how it ended. Ask whether the person was seen.`)
+  const step = stepFor(change, known, task)
+  const stands = step.chased && step.chased !== businessStatus ? moveTo(change, task, status, step.chased) : task
+  if (step.next) change.wait(`${timerFor(stands)}:${task.id}`, step.next)
+  if (!step.ask) return
+  const { matter, of } = step.ask
+  if (of === 'worker') ask(change, task, matter, words[matter](name))
+  else ask(change, task, 'escalated', `For the supervisor: ${words[matter](name)} The named worker was asked before, and it has not moved.`)
 }
+
+/** Where the chase of a handover has come to. */
+export function stepFor({ situation }: Change, known: Understanding, task: Task): Step {
+  const adapter = situation.adapters.get(situation.directory.partners.get(ownerOf(task))?.kind as string)
+  const messages = situation.owed.filter((row) => row.task === task.id)
+  const since = task.lastModified as string
+  const asked =
+    messages
+      .filter(({ state }) => state !== 'void')
+      .map(({ createdAt }) => createdAt)
+      .sort()[0] ?? since
+  const release = known.case?.custody?.left ?? known.case?.custody?.releaseDate
+  const answerBy =
+    task.restriction?.period?.end ?? endOfDay(addWorkingDays(today(new Date(asked)), adapter?.window.answerWithinWorkingDays ?? 2))
+  const reminded = messages.filter(({ reason }) => reason === 'reminder').map(({ createdAt }) => createdAt)
+  const pace: Pace = { ...usualPace, ...adapter?.chase }
+  return chase(
+    { ...stateOf(task), since, asked, answerBy, reminded, closesWith: adapter?.closesWith ?? [] },
+    { now: situation.now.toISOString(), ...(release ? { release } : {}) },
+    pace,
+  )
+}
+
+/** What a handover waits for, as its timer is called. */
+function timerFor(task: Task): string {
+  const { status, businessStatus } = stateOf(task)
+  if (businessStatus === 'cancellation-requested') return 'cancel'
+  if (businessStatus === 'chasing' || businessStatus === 'escalated') return 'chase'
+  return status === 'requested' || status === 'received' ? 'answer' : 'outcome'
+}
+
+/** @param task the handover, when there is one; it has not been sent */
+export function waitToAsk(change: Change, known: Understanding, { partner, adapter, activity }: Wanted, task: Task | undefined): void {
+  const { releaseDate, left } = known.case?.custody ?? {}
+  const release = left ?? releaseDate
+  if (release === undefined) return
+  const { day, overFrom } = dueBy(release, adapter.window.dueDays)
+  const about = `due:${task?.id ?? `${partner.id}:${activity.key}`}`
+  if (overFrom > change.situation.now.toISOString()) change.wait(about, overFrom)
+  else {
+    const late = `${partner.name} should have been asked by ${day}, ${adapter.window.dueDays} days before release, and has not been.`
+    change.ask({
+      about,
+      reason: 'not-asked-in-time',
+      words: `${late} See what it waits for, and phone them.`,
+      ...(task?.id ? { task: task.id } : {}),
+    })
+  }
+}
+
+const words: Readonly<Record<Matter, (name: string) => string>> = {
+  'not-arrived': (name) => `What ${name} is asked has not arrived there. Phone them, and record what they say.`,
+  'no-answer': (name) => `${name} has not answered. Phone them and record what they say.`,
+  'not-accepted': (name) => `${name} has opened it, and not said yes or no. Phone them and record what they say.`,
+  'not-booked': (name) => `${name} accepted, and has booked no appointment. Ask them for one.`,
+  'did-not-attend': (name) =>
+    `The person did not come to an appointment with ${name}. Find out what stood in the way, and ask ${name} for another.`,
+  'appointment-cancelled': (name) => `An appointment with ${name} was cancelled. Ask ${name} for another, and tell the person.`,
+  'no-outcome': (name) => `${name} accepted, and has not said how it ended. Ask whether the person was seen.`,
+  'not-registered': (name) => `${name} accepted, and has not said that the person is registered. Ask them.`,
+  'cancellation-unconfirmed': (name) => `${name} was asked to stop five working days ago and has not confirmed. Speak to them.`,
+  'awaiting-information': (name) => `${name} asked for more information before going on.`,
+}
+
+const nameOf = ({ situation }: Change, task: Task): string => situation.directory.partners.get(ownerOf(task))?.name ?? ownerOf(task)
 
 /** The exchange's own moves on the service's shelf. */
 export function moveTo(change: Change, task: Task, status: Task['status'] & string, businessStatus: string, why?: string): Task {

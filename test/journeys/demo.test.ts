@@ -80,16 +80,21 @@ describe('the story, in order', () => {
     expect(state(now, 'Leah', 'wear-recovery')).toBe('acknowledged')
   })
 
-  test('a practice that does not answer in time is chased', async () => {
+  test('a practice that does not answer in time is reminded', async () => {
     const now = await turnTo('2026-03-05T09:00:00Z')
     expect(state(now, 'Priya', 'sound-view')).toBe('chasing')
-    expect(await (await fetch(demo.url)).text()).toContain('Sound View Practice, Plymouth has not answered. Phone them')
+    expect(inbox('sound-view', 'Priya').map(({ kind }) => kind)).toEqual(['update', 'new'])
   })
 
   test('a release from court without notice starts everything at once', async () => {
     const now = await turnTo('2026-03-05T16:00:00Z')
     expect(phase(now, 'Sean')).toBe('released')
     expect(inbox('elvet-surgery', 'Sean').map(({ kind }) => kind)).toEqual(['new'])
+  })
+
+  test('a practice that does not answer the reminder either is phoned', async () => {
+    await turnTo('2026-03-07T09:00:00Z')
+    expect(await (await fetch(demo.url)).text()).toContain('Sound View Practice, Plymouth has not answered. Phone them')
   })
 
   test('a release brought forward asks the practice at once and tells the others the new date', async () => {

@@ -108,7 +108,7 @@ describe('windows', () => {
     expect(gateway.partner('practice').received).toHaveLength(0)
     await gateway.turn('2026-04-16T23:00:00Z') // midnight in London: 17 April, 28 days before
     expect(gateway.partner('practice').received).toHaveLength(1)
-    expect(gateway.partner('recovery').received).toHaveLength(1)
+    expect(gateway.partner('recovery').received).toHaveLength(2) // it has not answered, and was reminded
     expect(standing(await gateway.handover('practice'))).toBe('requested delivered')
   })
 
