@@ -52,8 +52,11 @@ export type Person = {
   gender?: 'male' | 'female' | 'other' | 'unknown'
   /** Only a number whose check digit is right. */
   nhsNumber?: string
+  /** These as well only in the form they are compared in (identifiers.ts); PNC and CRO may have a check letter that does not fit. */
   nomsNumber?: string
   crn?: string
+  pnc?: string
+  cro?: string
   aliases?: { family?: string; given?: string[] }[]
   phone?: string
   email?: string

@@ -2,22 +2,20 @@
  * Who a Patient resource says the person is.
  */
 import type { HumanName, Patient } from '@medplum/fhirtypes'
-import { crn, nhsNumber, nomsNumber, ukCore } from '../fhir/systems.ts'
+import { crn, croNumber, nhsNumber, nomsNumber, pncNumber, ukCore } from '../fhir/systems.ts'
 import type { Person } from './case.ts'
-import { nhsNumberValid } from './nhs-number.ts'
-import { given, identifierIn } from './resources.ts'
+import { identifierRule, standingOf } from './identifiers.ts'
+import { given } from './resources.ts'
 
 /**
- * @returns undefined when the resource has no name; `nhsNumberWrong` when it carries a number whose check digit is wrong: that
- * number is left out, it identifies nobody
+ * @returns undefined when the resource has no name; `nhsNumberWrong` when it carries a number whose check digit is wrong and no other:
+ * that number is left out, it identifies nobody
  */
 export function personOf(patient: Patient): { person: Person; nhsNumberWrong: boolean } | undefined {
   const names = [...(patient.name ?? [])].sort((a, b) => rank(a) - rank(b)).filter(({ family, text }) => family || text)
   const [name, ...others] = names
   const family = name?.family ?? name?.text
   if (!name || !family) return undefined
-  const number = identifierIn(patient.identifier, nhsNumber)
-  const valid = number !== undefined && nhsNumberValid(number)
   const aliases = others.map((other) => ({ ...given('family', other.family ?? other.text), ...given('given', other.given) }))
   const language = (patient.communication?.find(({ preferred }) => preferred) ?? patient.communication?.[0])?.language
   const person: Person = {
@@ -26,9 +24,11 @@ export function personOf(patient: Patient): { person: Person; nhsNumberWrong: bo
     ...given('given', name.given),
     ...given('birthDate', patient.birthDate),
     ...given('gender', patient.gender),
-    ...given('nhsNumber', valid ? number : undefined),
-    ...given('nomsNumber', identifierIn(patient.identifier, nomsNumber)),
-    ...given('crn', identifierIn(patient.identifier, crn)),
+    ...given('nhsNumber', numberIn(patient, nhsNumber)),
+    ...given('nomsNumber', numberIn(patient, nomsNumber)),
+    ...given('crn', numberIn(patient, crn)),
+    ...given('pnc', numberIn(patient, pncNumber)),
+    ...given('cro', numberIn(patient, croNumber)),
     ...given('aliases', aliases.length ? aliases : undefined),
     ...given('phone', contact(patient, 'phone')),
     ...given('email', contact(patient, 'email')),
@@ -37,7 +37,20 @@ export function personOf(patient: Patient): { person: Person; nhsNumberWrong: bo
     ...given('interpreterNeeded', interpreterNeeded(patient)),
     ...(patient.deceasedBoolean || patient.deceasedDateTime ? { died: true as const } : {}),
   }
-  return { person, nhsNumberWrong: number !== undefined && !valid }
+  const wrong = patient.identifier?.some(
+    ({ system, value }) => identifierRule(system)?.system === nhsNumber && standingOf(system, value ?? '') === 'wrong',
+  )
+  return { person, nhsNumberWrong: wrong === true && person.nhsNumber === undefined }
+}
+
+/** The number in use: one that is `old`, or whose time is over, finds the person and is told to nobody. */
+function numberIn({ identifier = [] }: Patient, system: string): string | undefined {
+  for (const { system: said, value, use, period } of identifier) {
+    const rule = identifierRule(said)
+    const canonical = rule?.system === system && value !== undefined ? rule.canonical(value) : undefined
+    if (canonical !== undefined && use !== 'old' && !period?.end) return canonical
+  }
+  return undefined
 }
 
 /** The name a person goes by officially comes first; names that ended or are for one purpose come last. */

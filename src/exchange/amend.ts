@@ -5,6 +5,7 @@
 import { Conflict, type Statement } from '../store/database.ts'
 import type { Owed } from '../store/owed.ts'
 import { learnToldInError } from './agreements.ts'
+import { learnAlike } from './alike.ts'
 import { type Actor, type Change, startChange } from './change.ts'
 import type { Exchange, Hand } from './exchange.ts'
 import { changed } from './fence.ts'
@@ -49,6 +50,7 @@ export async function commit<Result>(
   const result = await change(under)
   for (const one of under) {
     await learnToldInError(exchange.database, one.situation)
+    await learnAlike(exchange.database, one, under)
     plan(one)
   }
   const held = await takenFor(exchange, under)

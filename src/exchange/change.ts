@@ -39,6 +39,10 @@ export type Change = {
    * @param text its JSON with `meta` last, where somebody has written it already
    */
   put(shelf: string, resource: Resource, basis?: string, text?: string): Stored
+  /** Was this written in this change? */
+  wrote(shelf: string, ref: string): boolean
+  /** Takes a resource over from another person's record or shelf, as `resource`: it keeps its place and its versions. */
+  adopt(stored: Stored, resource: Resource): Stored
   /** Deletes on the service's shelf: history stays. */
   remove(shelf: string, ref: string): void
   /** Off a partner's shelf, versions and all. */
@@ -80,6 +84,28 @@ export function startChange(situation: Situation, actor: Actor): Change {
     return current
   }
 
+  /** Writes it whatever stood there before. */
+  const write = (on: string, ref: string, resource: Resource, basis?: string, text?: string): Stored => {
+    const original = before.get(`${on} ${ref}`)
+    const version = (original?.version ?? 0) + 1
+    const standing = { versionId: String(version), lastUpdated: at }
+    const body = { ...resource, meta: { ...resource.meta, ...standing } }
+    const stored: Stored = {
+      shelf: on,
+      type: resource.resourceType,
+      id: resource.id as string,
+      version,
+      lastUpdated: at,
+      patient: situation.patient,
+      body,
+      ...(text === undefined ? {} : { text: withMeta(text, standing) }),
+      ...(basis === undefined ? {} : { basis }),
+    }
+    place(on).set(keyIn(on, ref), stored)
+    after.set(`${on} ${ref}`, stored)
+    return stored
+  }
+
   const change: Change = {
     situation,
     actor,
@@ -88,24 +114,13 @@ export function startChange(situation: Situation, actor: Actor): Change {
       const current = remember(on, ref)
       if (current?.body && current.basis === basis && meaningOf(current.body) === meaningOf(resource)) return current
       if (current?.basis !== undefined && lacks(basis, current.basis)) reduced.add(`${on} ${ref}`)
-      const original = before.get(`${on} ${ref}`)
-      const version = (original?.version ?? 0) + 1
-      const standing = { versionId: String(version), lastUpdated: at }
-      const body = { ...resource, meta: { ...resource.meta, ...standing } }
-      const stored: Stored = {
-        shelf: on,
-        type: resource.resourceType,
-        id: resource.id as string,
-        version,
-        lastUpdated: at,
-        patient: situation.patient,
-        body,
-        ...(text === undefined ? {} : { text: withMeta(text, standing) }),
-        ...(basis === undefined ? {} : { basis }),
-      }
-      place(on).set(keyIn(on, ref), stored)
-      after.set(`${on} ${ref}`, stored)
-      return stored
+      return write(on, ref, resource, basis, text)
+    },
+    wrote: (on, ref) => after.has(`${on} ${ref}`),
+    adopt(stored, resource) {
+      const ref = `${stored.type}/${stored.id}`
+      before.set(`${stored.shelf} ${ref}`, stored)
+      return write(stored.shelf, ref, resource, stored.basis)
     },
     remove(on, ref) {
       const current = remember(on, ref)
@@ -190,7 +205,7 @@ export function startChange(situation: Situation, actor: Actor): Change {
             unit.push(setTimer({ patient, about, service: service.id, dueAt }))
         }
         for (const row of situation.work)
-          if ((isPlanned(row.about) || isVoid(situation.owed, row.about)) && !questions.has(row.about))
+          if ((isPlanned(row.about, situation) || isVoid(situation.owed, row.about)) && !questions.has(row.about))
             unit.push(resolveWorkItemAbout(patient, row.about, at))
         for (const question of questions.values()) {
           const open = situation.work.find((row) => row.about === question.about)
@@ -223,8 +238,12 @@ function movesIn(
   })
 }
 
-/** Work items the plan opens and resolves by itself; a parked message is the deliverer's to ask about and a person's to resolve. */
-const isPlanned = (about: string): boolean => !about.startsWith('parked:')
+/**
+ * Work items the plan opens and resolves by itself. A parked message is the deliverer's to ask about and a person's to resolve, what a
+ * merge left to be sorted a person's; who may be the same person is known only when it was looked for.
+ */
+const isPlanned = (about: string, { alike }: Situation): boolean =>
+  !/^(parked|merge):/.test(about) && (alike !== undefined || !about.startsWith('duplicate:'))
 
 /** A message that waited for a person, and will not be sent any more. */
 const isVoid = (owed: readonly Owed[], about: string): boolean => owed.some(({ id, state }) => state === 'void' && about === `parked:${id}`)

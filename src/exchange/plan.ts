@@ -7,11 +7,13 @@
 import type { Task } from '@medplum/fhirtypes'
 import { isSuspended } from '../domain/returned.ts'
 import { askAboutConsents } from './agreements.ts'
+import { askAboutAlike } from './alike.ts'
 import type { Change } from './change.ts'
 import { type Considered, consider, type Understanding } from './consider.ts'
 import { askAboutDeath, askAboutReturn, quietly, settleReferral } from './episode.ts'
 import { planPartner } from './handovers.ts'
 import { waitForReviews } from './overriding.ts'
+import { askAboutNumbers } from './patient.ts'
 import { planReferrals } from './referrals.ts'
 import { referralInError, tasksOf } from './situation.ts'
 import { isHandover, isReferralAnswer, ownerOf } from './task.ts'
@@ -28,6 +30,8 @@ export function plan(change: Change): Understanding {
   askAboutReturn(under, known)
   if (died) askAboutDeath(change)
   waitForReviews(change)
+  askAboutNumbers(change)
+  askAboutAlike(change)
   change.settleWaiting()
   return known
 }

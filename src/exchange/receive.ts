@@ -21,7 +21,7 @@ import { answerTask } from './answer.ts'
 import { actorOf, type Change } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { fingerprintOf, once } from './once.ts'
-import { wrongNhsNumbers } from './patient.ts'
+import { wrongNumbers } from './patient.ts'
 import { aboutNobody, patientOf, rewriteReferences } from './references.ts'
 import { newSituation, resourcesOf, type Situation, serviceShelf, situationOf, workersOf } from './situation.ts'
 import { isHandoverRequest } from './task.ts'
@@ -141,7 +141,7 @@ async function prepare(exchange: Exchange, request: Request, interactions: reado
       issues.push({ code: 'invalid', text: 'The resource is of another type than the address says.', expression: at })
     if (one.method === 'PUT' && resource.id !== one.id)
       issues.push({ code: 'invalid', text: 'The id in the resource is not the one in the address.', expression: `${at}.id` })
-    issues.push(...wrongNhsNumbers(resource, at))
+    issues.push(...wrongNumbers(resource, at))
     if (resource.resourceType === 'ServiceRequest' && isHandoverRequest(resource)) {
       issues.push({
         code: 'business-rule',

@@ -4,9 +4,12 @@
  */
 import type { CareTeam, Consent, PractitionerRole, Resource, Task } from '@medplum/fhirtypes'
 import type { Adapter } from '../adapter.ts'
+import type { Likeness } from '../domain/alike.ts'
 import type { Directory, Service } from '../domain/directory.ts'
 import type { Override } from '../domain/override.ts'
 import { nobodyAsks, type SignOffs } from '../domain/sign-off.ts'
+import type { Database } from '../store/database.ts'
+import { everJoined, type Merge, mergesOf } from '../store/merges.ts'
 import { overridesOf } from '../store/overrides.ts'
 import { type Owed, owedOfPatient } from '../store/owed.ts'
 import { personOf } from '../store/people.ts'
@@ -14,6 +17,8 @@ import { byRefs, type Stored, shelvesOf, storedOf } from '../store/resources.ts'
 import { type Timer, timersOf } from '../store/timers.ts'
 import { type WorkItem, workOf } from '../store/work-items.ts'
 import type { Exchange } from './exchange.ts'
+
+export type Alike = { patient: string; why: readonly Likeness[] }
 
 export type Situation = {
   patient: string
@@ -31,6 +36,10 @@ export type Situation = {
   done: ReadonlySet<string>
   /** Partners told under a consent that was a mistake, by its reference; read only when there is one nobody was asked about yet. */
   toldInError?: ReadonlyMap<string, readonly string[]>
+  /** What was decided about this record and others that may be of the same person. */
+  merges: Merge[]
+  /** Records that may be of the same person; looked for only when something about who the person is was written. */
+  alike?: readonly Alike[]
   /** Every override there ever was about this person. */
   overrides: Override[]
   directory: Directory
@@ -57,6 +66,7 @@ export function newSituation(exchange: Exchange, service: Service, patient: stri
     timers: [],
     work: [],
     done: new Set(),
+    merges: [],
     overrides: [],
   }
 }
@@ -68,10 +78,11 @@ export async function situationOf(exchange: Exchange, patient: string): Promise<
   const service = person && directory().services.get(person.service)
   if (!person || !service) return undefined
   const shelf = serviceShelf(service.id)
+  const merges = person.joined ? await mergesOf(database, patient) : []
   const [own, told, owed, timers, work, overrides] = await Promise.all([
     storedOf(database, shelf, patient),
     shelvesOf(database, patient),
-    owedOfPatient(database, patient),
+    owedAbout(database, patient, merges),
     timersOf(database, patient),
     workOf(database, patient),
     overridesOf(database, [patient]),
@@ -89,8 +100,16 @@ export async function situationOf(exchange: Exchange, patient: string): Promise<
     timers,
     work: work.filter(({ resolvedAt }) => !resolvedAt),
     done: new Set(work.flatMap(({ about, resolvedAt }) => (resolvedAt ? [about] : []))),
+    merges,
     overrides: overrides.get(patient) ?? [],
   }
+}
+
+/** What is owed about a person, and what was owed about the handovers of this record while they were in another one. */
+async function owedAbout(database: Database, patient: string, merges: readonly Merge[]): Promise<Owed[]> {
+  const others = merges.some(({ state }) => state !== 'not-same') ? await everJoined(database, patient) : []
+  const all = await Promise.all([patient, ...others].map((one) => owedOfPatient(database, one)))
+  return all.flat()
 }
 
 const surroundings = (exchange: Exchange) => ({

@@ -9,8 +9,9 @@ import { transact } from './bundle.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { dryRun, whoWasTold, why } from './explain.ts'
 import { processMessage } from './message.ts'
+import { notSame } from './not-same.ts'
 import { override, reviewOverride } from './override.ts'
-import { wrongNhsNumbers } from './patient.ts'
+import { doubtfulNumbers, wrongNumbers } from './patient.ts'
 import { readHistory, readOne, readOneVersion, searchFor } from './reading.ts'
 import { write } from './receive.ts'
 import { everything } from './subject-access.ts'
@@ -41,6 +42,7 @@ async function operation(
     if (asked === 'Patient $everything') return everything(exchange, request, target.id, input.params)
     if (asked === 'Patient $override') return override(exchange, request, target.id, input.body)
     if (asked === 'Patient $override-review') return reviewOverride(exchange, request, target.id, input.body)
+    if (asked === 'Patient $not-same') return notSame(exchange, request, target.id, input.body)
     if (asked === 'CarePlan $handover') {
       if (input.params.get('dryRun') === 'true' || dryRunIn(input.body)) return dryRun(exchange, request, target.id)
       throw refuse(
@@ -74,7 +76,8 @@ function check(type: string, body: unknown): Answer {
   if (type !== '' && checked.resource.resourceType !== type) {
     return { status: 200, body: outcome(200, [{ code: 'invalid', text: 'The resource is of another type than the address says.' }]) }
   }
-  const issues = wrongNhsNumbers(checked.resource, checked.resource.resourceType)
+  const at = checked.resource.resourceType
+  const issues = [...wrongNumbers(checked.resource, at), ...doubtfulNumbers(checked.resource, at)]
   return {
     status: 200,
     body: outcome(200, issues.length ? issues : [{ code: 'informational', severity: 'information', text: 'No faults were found.' }]),

@@ -5,8 +5,8 @@
  *
  * @see hl7.org/fhir/R4/searchparameter-registry.html; names and meanings are those of R4 unless marked
  */
-import type { Resource } from '@medplum/fhirtypes'
-import { nhsNumberValid } from '../domain/nhs-number.ts'
+import type { Identifier, Resource } from '@medplum/fhirtypes'
+import { comparable, identifierRule, standingOf } from '../domain/identifiers.ts'
 import { nhsNumber } from './systems.ts'
 
 export type ParameterKind = 'token' | 'string' | 'reference' | 'date' | 'uri'
@@ -46,7 +46,9 @@ export function indexRows(resource: Resource, only?: ReadonlySet<string>): Index
 /** A number that can not be anybody's is never matched: it could only find the wrong person (CONTRACT.md 4). */
 function matchable(resource: Resource): Resource {
   if (resource.resourceType !== 'Patient' || !resource.identifier) return resource
-  return { ...resource, identifier: resource.identifier.filter(({ system, value }) => system !== nhsNumber || nhsNumberValid(value ?? '')) }
+  const impossible = ({ system, value }: Identifier) =>
+    identifierRule(system)?.system === nhsNumber && standingOf(system, value ?? '') === 'wrong'
+  return { ...resource, identifier: resource.identifier.filter((one) => !impossible(one)) }
 }
 
 /** The references a parameter finds in a resource: ['Patient/12']. */
@@ -477,7 +479,8 @@ function tokenRows(param: string, found: unknown, parameter: SearchParameter, ro
   if (coding) for (const each of coding) tokenRows(param, each, parameter, rows)
   const word = code ?? value
   if (word === undefined) return
-  rows.push({ param, value: tokenValue(word, system) })
+  // A number is found in whatever way it is written.
+  rows.push({ param, value: tokenValue(code === undefined ? comparable(system, word) : word, system) })
 }
 
 /** A text, or every part of a HumanName or Address. */

@@ -3,18 +3,19 @@
  *
  * A hash is found whole or not at all, and every term written dirties a page of its own. So there are few: only parameters that
  * find one among many have terms (`telling`); who a resource is about stands in a column. Of a token the code without its system,
- * of a string its first 1 to 8, 12, 16 and 20 characters, of a date the month in which it begins. Where the index can only narrow
+ * of a string its first 1 to 8, 12, 16 and 20 characters, of a date the month in which it begins, of a person each name with the birth date. Where the index can only narrow
  * (a token's system, a longer start, a day) or does not help at all, the opened resource decides: `fits`.
  */
-import type { Resource } from '@medplum/fhirtypes'
+import type { Patient, Resource } from '@medplum/fhirtypes'
+import { marksOf } from '../domain/alike.ts'
 import type { Condition, DateRange, DateTest, ValueTest } from './search.ts'
-import { fold, type IndexRow, indexRows, kindOfRow, parameterOf } from './search-parameters.ts'
+import { fold, type IndexRow, indexRows, kindOfRow, parameterOf, tokenValue } from './search-parameters.ts'
 
 /**
  * Raise it whenever `termsOf` gives anything else for the same resource: a database that was indexed by other rules is indexed anew,
  * or what was kept before would not be found (store/renew-terms.ts).
  */
-export const termsVersion = 2
+export const termsVersion = 3
 
 /** Starts of a string that have a term, the longest first. */
 const starts = [20, 16, 12, 8, 7, 6, 5, 4, 3, 2, 1]
@@ -67,7 +68,22 @@ export function termsOf(shelf: string, resource: Resource): string[] {
         found.add(`${place}=${value}`)
     }
   }
+  if (resource.resourceType === 'Patient' && shelf.startsWith('service:')) for (const term of markTerms(shelf, resource)) found.add(term)
   return [...found]
+}
+
+/** Names with a birth date; a number is among the terms already. */
+const markTerms = (shelf: string, patient: Patient): string[] =>
+  marksOf(patient).flatMap(({ kind, value }) =>
+    kind === 'name-and-birth-date' ? [`${placeOf(shelf, 'Patient', 'name-and-birth')}=${value}`] : [],
+  )
+
+/** What another record of the same person on this shelf would be found by: any of these terms. */
+export function alikeTerms(shelf: string, patient: Patient): string[] {
+  const numbers = marksOf(patient).flatMap(({ kind, value }) =>
+    kind === 'name-and-birth-date' ? [] : [`${placeOf(shelf, 'Patient', 'identifier')}=${codeIn(tokenValue(value))}`],
+  )
+  return [...numbers, ...markTerms(shelf, patient)]
 }
 
 /** Any of these terms. `decides`: what has one fulfils the condition, and nothing else does. */

@@ -6,6 +6,7 @@
  *
  * @see hl7.org/fhir/R4/search.html
  */
+import { comparable, comparables } from '../domain/identifiers.ts'
 import { type Refusal, refuse } from './outcome.ts'
 import { fold, instantsOf, parameterOf, type SearchParameter, searchParameters, tokenValue } from './search-parameters.ts'
 import { BASE } from './systems.ts'
@@ -231,7 +232,7 @@ function testOf(
   switch (`${kind}:${modifier ?? ''}`) {
     case 'token:':
     case 'token:not':
-      for (const each of values) tokenTest(test, each, plain)
+      for (const each of values) param === 'identifier' ? identifierTest(test, each) : tokenTest(test, each, plain)
       return modifier ? { ...test, not: true } : test
     case 'string:':
       return { ...test, prefixes: values.map((each) => folded(each, name)) }
@@ -244,7 +245,7 @@ function testOf(
     case 'date:':
       return { kind: 'date', param, tests: values.map((each) => rangeOf(each, name)) }
     case 'reference:identifier':
-      for (const each of values) tokenTest(test, each)
+      for (const each of values) identifierTest(test, each)
       return { ...test, param: `${param}:identifier` }
     default: {
       if (kind !== 'reference') return undefined
@@ -265,6 +266,18 @@ function tokenTest(test: ValueTest, text: string, plain?: true): void {
     const code = unescaped(text.slice(bar + 1))
     if (code === '') test.endings.push(tokenValue('', system))
     else test.exact.push(tokenValue(code, system))
+  }
+}
+
+/** As a token; a number of a kind we know is looked for in the form it is compared in. */
+function identifierTest(test: ValueTest, text: string): void {
+  const bar = /(?<!\\)\|/.exec(text)?.index
+  if (bar === undefined) for (const form of comparables(unescaped(text))) test.codes.push(tokenValue(form))
+  else {
+    const system = unescaped(text.slice(0, bar))
+    const code = unescaped(text.slice(bar + 1))
+    if (code === '') test.endings.push(tokenValue('', system))
+    else test.exact.push(tokenValue(comparable(system, code), system))
   }
 }
 

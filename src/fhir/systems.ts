@@ -5,11 +5,13 @@
 /** Ours. A deploying organisation replaces it (CONTRACT.md, head). */
 export const BASE = 'https://reconnect.example/fhir'
 
-/** Identifier systems. NHS: UK Core; NOMS, CRN: no national FHIR system was found, so ours (consent.md B8). */
+/** Identifier systems. NHS: UK Core; NOMS, CRN, PNC, CRO: no national FHIR system was found, so ours (consent.md B8). */
 export const nhsNumber = 'https://fhir.nhs.uk/Id/nhs-number'
 export const odsCode = 'https://fhir.nhs.uk/Id/ods-organization-code'
 export const nomsNumber = `${BASE}/Id/noms-number`
 export const crn = `${BASE}/Id/crn`
+export const pncNumber = `${BASE}/Id/pnc`
+export const croNumber = `${BASE}/Id/cro`
 /** What a handover is known by, and a medicine's line in a record. Ours. */
 export const handoverIdentifier = `${BASE}/Id/handover`
 export const medicationStatementId = `${BASE}/Id/medication-statement`

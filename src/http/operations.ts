@@ -52,6 +52,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   'who-was-told': { ...ask('who-was-told', 'Patient'), readable: true },
   override: act('override', 'Patient'),
   'override-review': act('override-review', 'Patient'),
+  'not-same': act('not-same', 'Patient'),
   validate: {
     types: ['*'],
     levels: ['system', 'type', 'instance'],

@@ -3,12 +3,22 @@
  */
 import { type Database, mustChange, type Statement, statement } from './database.ts'
 
-export type Person = { id: string; service: string; revision: number }
+/** `joined`: something was decided about this record and another one (merges.ts). */
+export type Person = { id: string; service: string; revision: number; joined?: true }
 
 /** Absent for somebody nobody knows, and for somebody who was erased. */
 export async function personOf(database: Database, id: string): Promise<Person | undefined> {
-  const [row] = await database.query<Person>(statement('select id, service, revision from person where id = ? and erased_at is null', id))
-  return row
+  const [row] = await database.query<Omit<Person, 'joined'> & { joined: number }>(
+    statement(
+      `select p.id, p.service, p.revision,
+         exists (select 1 from merge m where m.source = p.id) or exists (select 1 from merge m where m.target = p.id) as joined
+       from person p where p.id = ? and p.erased_at is null`,
+      id,
+    ),
+  )
+  if (!row) return undefined
+  const { joined, ...person } = row
+  return joined ? { ...person, joined: true } : person
 }
 
 /** @param id logical id of the Patient; taken already: `Conflict('person.id')` */

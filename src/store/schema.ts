@@ -287,6 +287,32 @@ export const override = sqliteTable(
   (t) => [index('override_by_patient').on(t.patient, t.recordedAt)],
 )
 
+/**
+ * What a person decided about two records: that they are of one person (and what was moved, so that it can be undone), or that they are
+ * of two. Ids, versions and codes only.
+ */
+export const merge = sqliteTable(
+  'merge',
+  {
+    id: text().primaryKey(),
+    service: text().notNull(),
+    /** merged | undone | not-same */
+    state: text().notNull(),
+    /** The record that was merged into the other; of `not-same` the one it was said of. */
+    source: text().notNull(),
+    target: text().notNull(),
+    at: text().notNull(),
+    undoneAt: text('undone_at'),
+    /** JSON: what was moved from which version, whose agreements count no more, in what they were alike (exchange/merges.ts). */
+    detail: text().notNull(),
+  },
+  (t) => [
+    index('merge_by_source').on(t.source),
+    index('merge_by_target').on(t.target),
+    uniqueIndex('merge_once').on(t.source).where(sql`${t.state} = 'merged'`),
+  ],
+)
+
 /** Assertions already used (SMART Backend Services: a jti is good once). */
 export const assertionUsed = sqliteTable(
   'assertion_used',

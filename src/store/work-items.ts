@@ -50,6 +50,18 @@ export const resolveWorkItemsUnder = (patient: string, prefix: string, at: strin
     prefix,
   )
 
+/** Is anything open about this for this person? */
+export async function isOpenAbout(database: Database, service: string, patient: string, about: string): Promise<boolean> {
+  const rows = await database.query(
+    statement(
+      'select 1 from work_item where service = ? and patient = ? and about = ? and resolved_at is null',
+      ...[service, patient],
+      about,
+    ),
+  )
+  return rows.length > 0
+}
+
 /** What is open for a service, the oldest first. */
 export const openWork = (database: Database, service: string, limit = 500): Promise<WorkItem[]> =>
   read(

@@ -317,6 +317,7 @@ const operations = [
   '$handover',
   '$override',
   '$override-review',
+  '$not-same',
   '$triage',
   '$close',
   '$who-was-told',
@@ -435,6 +436,7 @@ const atHome: readonly (readonly [type: string, operation: string])[] = [
   ['Patient', 'everything'],
   ['Patient', 'override'],
   ['Patient', 'override-review'],
+  ['Patient', 'not-same'],
   ['Patient', 'validate'],
 ]
 

@@ -1,0 +1,56 @@
+/**
+ * Records that may be of one person: found when who the person is was written, proposed to a navigator, never acted on by itself and
+ * never a reason to refuse. Whoever sent the record learns nothing of it.
+ */
+import type { Patient } from '@medplum/fhirtypes'
+import { type Likeness, likenessOf, likenessWords } from '../domain/alike.ts'
+import { alikeTerms } from '../fhir/search-terms.ts'
+import type { Database } from '../store/database.ts'
+import { type Merge, peopleFoundBy } from '../store/merges.ts'
+import { isOpenAbout } from '../store/work-items.ts'
+import type { Change } from './change.ts'
+import { detailOf, isMergedAway } from './merge-detail.ts'
+import { type Alike, serviceShelf } from './situation.ts'
+
+export const aboutDuplicate = (other: string): string => `duplicate:${other}`
+
+/** Looks for them where there is a reason to. @param together everybody in the same commit: those stand in no index yet */
+export async function learnAlike(database: Database, change: Change, together: readonly Change[]): Promise<void> {
+  const { situation } = change
+  const shelf = serviceShelf(situation.service.id)
+  const patient = patientIn(change)
+  if (!patient || !change.wrote(shelf, `Patient/${situation.patient}`) || isMergedAway(situation)) return
+  const terms = alikeTerms(shelf, patient)
+  const kept = terms.length ? await peopleFoundBy(database, shelf, terms) : []
+  const fresh = together
+    .slice(0, together.indexOf(change))
+    .flatMap((one) => (one.situation.service === situation.service ? (patientIn(one) ?? []) : []))
+  const others = new Map([...kept.flatMap(({ body }) => (body ? [body as Patient] : [])), ...fresh].map((one) => [one.id as string, one]))
+  others.delete(situation.patient)
+  const alike: Alike[] = []
+  for (const [id, other] of others) {
+    const why = likenessOf(patient, other).filter((kind) => !ruledOut(situation.merges, id).has(kind))
+    // One item for two records: on the one that was written first.
+    if (why.length && !(await isOpenAbout(database, situation.service.id, id, aboutDuplicate(situation.patient))))
+      alike.push({ patient: id, why })
+  }
+  situation.alike = alike
+}
+
+const patientIn = ({ situation }: Change): Patient | undefined =>
+  situation.record.get(`Patient/${situation.patient}`)?.body as Patient | undefined
+
+/** Somebody looked at these two and said that they are two people, though they have this in common. */
+function ruledOut(merges: readonly Merge[], other: string): Set<Likeness> {
+  const decided = merges.filter(({ state, source, target }) => state !== 'merged' && (source === other || target === other))
+  return new Set(decided.flatMap((one) => detailOf(one).alike ?? []))
+}
+
+/** Part of the plan step. What is not said again is resolved, when it was looked for (change.ts). */
+export function askAboutAlike(change: Change): void {
+  const { alike = [], patient } = change.situation
+  for (const { patient: other, why } of alike) {
+    const words = `The records Patient/${patient} and Patient/${other} may be of the same person: they have ${likenessWords(why)}. Look at both. Merge them ($merge), or say that they are two people ($not-same). Nothing is merged by itself.`
+    change.ask({ about: aboutDuplicate(other), reason: 'duplicate', words })
+  }
+}
