@@ -11,5 +11,5 @@ export default defineAdapter({
   // Days before release are 12 weeks, when RECONNECT itself begins; the other two are ours (service-facts.md 6), no national rule.
   window: { opensDays: 84, dueDays: 14, answerWithinWorkingDays: 2 },
   closesWith: ['supported'],
-  channels: ['fhir-message', 'pull'],
+  channels: ['fhir-message', 'pull', 'here'],
 })

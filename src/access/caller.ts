@@ -32,6 +32,8 @@ export type Request = {
   correlationId: string
   /** Where it came from, as far as it is known. */
   address?: string
+  /** The service a message is for, where the way it came says so. */
+  to?: string
   /** `Prefer: handling=lenient`: unknown search parameters are ignored instead of refused. */
   lenient: boolean
 }

@@ -19,6 +19,8 @@ export type Asked = {
   nhsNumberUntraced?: boolean
   /** `BASE/CodeSystem/referrer-type`. The person, family and friends may say why in their own words. */
   referrerType?: string
+  /** Another RECONNECT service hands the person over: where they are held, and how long they have been out, is its matter. */
+  transfer?: boolean
 }
 
 export type Triage = {
@@ -60,9 +62,9 @@ function tooYoung({ case: { person, custody }, today, referredOn = today }: Aske
 }
 
 /** T2: referred more than 28 days after release. */
-function tooLate({ case: { custody }, today, referredOn = today }: Asked): Triage | undefined {
+function tooLate({ case: { custody }, today, referredOn = today, transfer }: Asked): Triage | undefined {
   const release = releaseOf(custody)
-  if (!release || referredOn <= windows(release).referralCloses) return undefined
+  if (transfer || !release || referredOn <= windows(release).referralCloses) return undefined
   const words = 'RECONNECT takes referrals up to 28 days after release. By the release date we have, it is more than 28 days ago.'
   const signpost =
     'Please help the person register with a GP practice, which can refer on, or call NHS 111. If the release date has changed or the person is back in custody, refer again with the new date.'
@@ -70,9 +72,9 @@ function tooLate({ case: { custody }, today, referredOn = today }: Asked): Triag
 }
 
 /** E2: held somewhere another service covers. */
-function elsewhere({ case: { custody }, service }: Asked): Triage | undefined {
+function elsewhere({ case: { custody }, service, transfer }: Asked): Triage | undefined {
   const code = custody?.establishment?.code
-  if (!code || service.prisons.some((prison) => prison.toUpperCase() === code.toUpperCase())) return undefined
+  if (transfer || !code || service.prisons.some((prison) => prison.toUpperCase() === code.toUpperCase())) return undefined
   const words = 'This RECONNECT service does not cover the establishment the person is in.'
   return turnedAway(
     'redirected',

@@ -27,6 +27,7 @@ import { lacks } from './basis.ts'
 import type { Exchange, Hand } from './exchange.ts'
 import { watch } from './fence.ts'
 import { groundsOf, noGrounds } from './grounds.ts'
+import { handOver } from './hand-over.ts'
 import { basisOf, permittedStill } from './overriding.ts'
 import { unsignedNow } from './signed.ts'
 import { serviceShelf } from './situation.ts'
@@ -335,6 +336,8 @@ async function send(exchange: Exchange, message: Owed, partner: Partner, fetch: 
   const channel = exchange.channels.get(partner.channel.name)
   const service = exchange.directory().services.get(message.service)
   if (!channel || !service || message.body === undefined) return { outcome: 'rejected', issues: ['no way to reach this partner is set up'] }
+  if (channel.name === 'here')
+    return handOver(exchange, message, partner).catch(() => ({ outcome: 'unavailable', reason: 'here', unanswered: false }))
   const { name: _, ...rest } = partner.channel
   const settings = channel.settings.safeParse({ name: channel.name, ...rest })
   if (!settings.success) return { outcome: 'rejected', issues: ['the settings of its channel are not valid'] }

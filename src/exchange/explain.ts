@@ -263,6 +263,7 @@ type Sent = { message: string; reason: string; outcome: string }
 
 function sentWords({ reason, outcome }: Sent, pulls: boolean): string {
   if (reason === 'end') return 'was told that the support has ended, without content'
+  if (reason.startsWith('answer-')) return 'was told whether the person is taken on, without content'
   if (reason === 'revoke') return 'was told to stop, without content'
   if (outcome === 'rejected') return 'was sent a message, which it rejected'
   if (outcome === 'unavailable') return 'may have received a message: it gave no good answer'

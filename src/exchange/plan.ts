@@ -8,6 +8,7 @@ import type { Task } from '@medplum/fhirtypes'
 import { isSuspended } from '../domain/returned.ts'
 import { askAboutConsents } from './agreements.ts'
 import { askAboutAlike } from './alike.ts'
+import { answerSender } from './answer-sender.ts'
 import type { Change } from './change.ts'
 import { type Considered, consider, type Understanding } from './consider.ts'
 import { askAboutDeath, askAboutReturn, quietly, settleReferral } from './episode.ts'
@@ -24,14 +25,15 @@ export function plan(change: Change): Understanding {
   const died = known.case?.person.died === true
   const under = died ? quietly(change) : change
   planReferrals(under, known)
+  answerSender(under, known)
   if (known.case) askAboutRecord(under, known)
   for (const group of partnersToPlan(change, known)) planPartner(under, known, group.partner, group.considered, group.tasks)
   askAboutConsents(under, known)
   askAboutReturn(under, known)
   if (died) askAboutDeath(change)
   waitForReviews(change)
-  askAboutNumbers(change)
-  askAboutAlike(change)
+  askAboutNumbers(under)
+  askAboutAlike(under)
   change.settleWaiting()
   return known
 }

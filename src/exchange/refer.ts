@@ -12,6 +12,7 @@ import { notEnough } from '../domain/referral.ts'
 import { type Issue, Refusal, refuse } from '../fhir/outcome.ts'
 import { BASE, consentCategoriesBars, odsCode, ours, sourceOfServiceRequest, taskCode, ukCore } from '../fhir/systems.ts'
 import type { Statement } from '../store/database.ts'
+import { personOf } from '../store/people.ts'
 import { newId } from '../store/random.ts'
 import { createResource, type Stored } from '../store/resources.ts'
 import { commit } from './amend.ts'
@@ -24,6 +25,7 @@ import { replyTo } from './reply.ts'
 import { isUpdate, revokeReferral } from './revoke.ts'
 import { newSituation, type Situation, serviceShelf } from './situation.ts'
 import { handoverId, referralId } from './task.ts'
+import { isEnding, senderId, sentMessageId, sentTaskId, takeChange, toldBy, transferIn, transferReferrer } from './transferred-in.ts'
 
 /** Types that describe the message or the sender's directory and are not part of a person's record. */
 const notKept = new Set(['MessageHeader', 'Bundle', 'OperationOutcome', 'Parameters', 'Binary', 'AuditEvent', 'Subscription'])
@@ -36,13 +38,16 @@ export async function receiveReferral(
 ): Promise<Answer> {
   const { caller } = request
   if (caller.role === 'partner' || !allowed(caller, 'ServiceRequest', 'c')) throw refuse(403, 'forbidden', 'This client may not refer.')
-  if (isUpdate(bundle)) {
+  if (isUpdate(bundle) && !(transferIn(caller, bundle) && !isEnding(bundle))) {
     if (caller.role === 'referrer') return revokeReferral(exchange, request, bundle, alongside)
     throw refuse(400, 'invariant', 'A service changes its own record with PUT, PATCH or a transaction.', 'Bundle.entry[0].resource.reason')
   }
   if (caller.role === 'service') return ownCase(exchange, request, bundle, alongside)
-  const { resources, focus, patient } = contentsOf(bundle)
-  const service = serviceFor(exchange, resources, focus)
+  const sent = transferIn(caller, bundle)
+  const { resources, focus, patient } = contentsOf(bundle, sent?.idOf)
+  const known = sent && (await personOf(exchange.database, patient.id as string))
+  if (known) return takeChange(exchange, request, { bundle, resources, focus, patient: patient.id as string }, alongside)
+  const service = (request.to && exchange.directory().services.get(request.to)) || serviceFor(exchange, resources, focus)
   const shelf = serviceShelf(service.id)
   const taskId = newId()
   const at = exchange.now().toISOString()
@@ -58,7 +63,7 @@ export async function receiveReferral(
     ([change]) => {
       if (!change) return
       for (const told of resources) {
-        const resource = asTold(told, focus, caller.referrerType)
+        const resource = asTold(told, focus, caller)
         if (resource === undefined) continue
         // A message is about one person: what does not say whom it is about goes with that person too.
         if (!aboutNobody.has(resource.resourceType)) kept.push(change.put(shelf, resource).body as Resource)
@@ -87,6 +92,7 @@ export async function receiveReferral(
           client: caller.client,
           name: caller.name,
           at,
+          ...(sent ? { sent } : {}),
         }),
       )
       const informant = informantOf(request, caller.referrerType)
@@ -124,15 +130,15 @@ async function ownCase(exchange: Exchange, request: Request, bundle: Bundle, alo
   return reply(done.flatMap(({ stored }) => stored?.body ?? []))
 }
 
-type Contents = { resources: Resource[]; focus: ServiceRequest; patient: Resource }
+export type Contents = { resources: Resource[]; focus: ServiceRequest; patient: Resource }
 
 /** Everything in the message under ids of our own, with its references set right. */
-function contentsOf(bundle: Bundle): Contents {
+function contentsOf(bundle: Bundle, idOf: (resource: Resource) => string = newId): Contents {
   const entries = bundle.entry ?? []
   const places = new Map<string, string>()
   const given = entries.flatMap(({ fullUrl, resource }, index) => {
     if (!resource || notKept.has(resource.resourceType)) return []
-    const id = newId()
+    const id = idOf(resource)
     const place = `${resource.resourceType}/${id}`
     if (fullUrl) places.set(fullUrl, place)
     if (resource.id) places.set(`${resource.resourceType}/${resource.id}`, place)
@@ -157,9 +163,19 @@ function contentsOf(bundle: Bundle): Contents {
   return { resources, focus, patient }
 }
 
-/** As it was told, except what a referrer can not decide. */
-function asTold(resource: Resource, focus: ServiceRequest, referrerType: string | undefined): Resource | undefined {
+/** As it was told, except what a referrer can not decide; of a transfer, with who told it. */
+export function asTold(resource: Resource, focus: ServiceRequest, caller: Told): Resource | undefined {
+  const kept = withoutDecisions(resource, focus, caller)
+  if (!kept || caller.referrerType !== transferReferrer) return kept
+  return { ...kept, meta: { ...kept.meta, source: toldBy(caller) } }
+}
+type Told = Pick<Request['caller'], 'referrerType' | 'client'>
+
+function withoutDecisions(resource: Resource, focus: ServiceRequest, caller: Told): Resource | undefined {
+  const { referrerType } = caller
   if (resource.resourceType === 'Patient') return markUntraced(resource)
+  // The sender's own handover to us; ours of this referral is the answer.
+  if (resource.resourceType === 'Task' && referrerType === transferReferrer) return undefined
   if (
     resource.resourceType === 'Consent' &&
     resource.status === 'active' &&
@@ -167,11 +183,14 @@ function asTold(resource: Resource, focus: ServiceRequest, referrerType: string 
   ) {
     return { ...resource, status: 'proposed' }
   }
-  if (resource.resourceType === 'CarePlan' && resource.status === 'active') return { ...resource, status: 'draft' }
+  // A snapshot of the sender's plan is a draft of the one to come.
+  const open = referrerType === transferReferrer ? /^(active|completed)$/ : /^active$/
+  if (resource.resourceType === 'CarePlan' && open.test(resource.status)) return { ...resource, status: 'draft' }
   // Only the exchange itself says what is a handover or an answer of ours.
   if (resource.resourceType === 'Task' || resource.resourceType === 'ServiceRequest') {
     const own = resource.identifier?.filter(({ system }) => system !== handoverId && system !== referralId)
-    if (own?.length !== resource.identifier?.length) return asTold({ ...resource, identifier: own as Identifier[] }, focus, referrerType)
+    if (own?.length !== resource.identifier?.length)
+      return withoutDecisions({ ...resource, identifier: own as Identifier[] }, focus, caller)
   }
   if (resource.resourceType !== 'ServiceRequest' || resource.id !== focus.id || !referrerType) return resource
   const source = { url: sourceOfServiceRequest, valueCodeableConcept: { coding: [{ system: ours('referrer-type'), code: referrerType }] } }
@@ -182,6 +201,15 @@ function asTold(resource: Resource, focus: ServiceRequest, referrerType: string 
 function serviceFor(exchange: Exchange, resources: readonly Resource[], focus: ServiceRequest): Service {
   const { services } = exchange.directory()
   const named = focus.performer?.map(({ reference }) => services.get(reference?.replace('Organization/', '') ?? '')).find(Boolean)
+  const byCode = (organizations: readonly Resource[]) => {
+    // By ODS code: the sender may have written the system's '/Id/' either way (bars-ukcore.md 4.3).
+    const codes = organizations.flatMap((one) => (one.resourceType === 'Organization' ? (one.identifier ?? []) : []))
+    return [...services.values()].find(
+      ({ ods }) => ods && codes.some(({ system, value }) => value === ods && system?.toLowerCase() === odsCode.toLowerCase()),
+    )
+  }
+  // The one that is asked before any other organisation of the message: its sender may be a service too.
+  const asked = byCode(resources.filter((one) => focus.performer?.some(({ reference }) => reference === `Organization/${one.id}`)))
   const prisons = resources.flatMap((one) =>
     one.resourceType === 'Observation'
       ? (one.component ?? []).flatMap(
@@ -191,12 +219,7 @@ function serviceFor(exchange: Exchange, resources: readonly Resource[], focus: S
       : [],
   )
   const local = [...services.values()].find((service) => service.prisons.some((prison) => prisons.includes(prison)))
-  // Organizations of the message, by ODS code: the sender may have written the system's '/Id/' either way (bars-ukcore.md 4.3).
-  const codes = resources.flatMap((one) => (one.resourceType === 'Organization' ? (one.identifier ?? []) : []))
-  const addressed = [...services.values()].find(
-    ({ ods }) => ods && codes.some(({ system, value }) => value === ods && system?.toLowerCase() === odsCode.toLowerCase()),
-  )
-  const service = named ?? addressed ?? local ?? services.values().next().value
+  const service = named ?? asked ?? byCode(resources) ?? local ?? services.values().next().value
   if (!service) throw refuse(503, 'transient', 'No RECONNECT service is set up here.')
   return service
 }
@@ -210,11 +233,22 @@ const answerTask = (from: {
   client: string
   name: string
   at: string
+  sent?: { task: string; message: string; sender: string }
 }): Task => ({
   resourceType: 'Task',
   id: from.id,
   meta: { profile: [ukCore('UKCore-Task')] },
-  identifier: [{ system: referralId, value: from.request }],
+  identifier: [
+    { system: referralId, value: from.request },
+    // What an answer to another gateway has to name.
+    ...(from.sent
+      ? [
+          { system: sentTaskId, value: from.sent.task },
+          { system: sentMessageId, value: from.sent.message },
+          { system: senderId, value: from.sent.sender },
+        ]
+      : []),
+  ],
   status: 'received',
   intent: 'order',
   code: { coding: [{ system: taskCode, code: 'fulfill' }] },

@@ -13,6 +13,7 @@ import type { Understanding } from './consider.ts'
 import { hasUntracedNhsNumber } from './patient.ts'
 import { serviceShelf, tasksOf } from './situation.ts'
 import { isReferralAnswer } from './task.ts'
+import { isTransferIn } from './transferred-in.ts'
 
 /** How each outcome stands as a Task. */
 const statuses = {
@@ -38,6 +39,7 @@ export function planReferrals(change: Change, known: Understanding): void {
       today: today(situation.now),
       referredOn: today(new Date(task.authoredOn as string)),
       nhsNumberUntraced: hasUntracedNhsNumber(situation),
+      transfer: isTransferIn(task),
     })
     const answered = answer(task, verdict, situation.now.toISOString())
     if (outcomeOf(task) !== verdict.outcome || words(task) !== words(answered)) {

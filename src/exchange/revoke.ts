@@ -17,6 +17,7 @@ import type { Answer, Exchange } from './exchange.ts'
 import { replyTo } from './reply.ts'
 import { serviceShelf, tasksOf } from './situation.ts'
 import { isHandover, isReferralAnswer } from './task.ts'
+import { transferIn } from './transferred-in.ts'
 
 export const isUpdate = (bundle: Bundle): boolean =>
   (bundle.entry?.[0]?.resource as MessageHeader | undefined)?.reason?.coding?.some(({ code }) => code === 'update') === true
@@ -29,7 +30,8 @@ export async function revokeReferral(
   alongside: (answer: Answer) => Statement[],
 ): Promise<Answer> {
   const { caller } = request
-  const { said, id, at } = focusOf(bundle)
+  const { said, id: named, at } = focusOf(bundle)
+  const id = transferIn(caller, bundle)?.idOf(said) ?? named
   if (said.status !== 'revoked' && said.status !== 'entered-in-error')
     throw refuse(400, 'invariant', 'A referral is not changed after it was sent: revoke it, and send a new one.', `${at}.status`)
   const stored = id === undefined ? undefined : await readResource(exchange.database, caller.shelf, 'ServiceRequest', id)

@@ -1,0 +1,134 @@
+/**
+ * The answer to a RECONNECT service that handed somebody over: that it arrived, that the person is taken on, or that they can not be. It is
+ * owed like any message, to the partner the sender is in our directory, and says nothing about the person.
+ */
+import type { Bundle, MessageHeader, Task } from '@medplum/fhirtypes'
+import type { Partner } from '../domain/directory.ts'
+import type { HandoverState } from '../domain/handover.ts'
+import { messageEvents, ours, taskCode } from '../fhir/systems.ts'
+import { newId } from '../store/random.ts'
+import type { Change } from './change.ts'
+import type { Understanding } from './consider.ts'
+import { outcomeOf } from './referrals.ts'
+import { type Situation, serviceShelf, tasksOf } from './situation.ts'
+import { isReferralAnswer } from './task.ts'
+import { identifierOn, isTransferIn, senderId, sentMessageId, sentTaskId } from './transferred-in.ts'
+
+type Word = 'received' | 'accepted' | 'rejected'
+const states: Readonly<Record<Word, HandoverState>> = {
+  received: { status: 'received', businessStatus: 'acknowledged' },
+  accepted: { status: 'accepted', businessStatus: 'accepted' },
+  rejected: { status: 'rejected', businessStatus: 'rejected' },
+}
+/** How an answer is known in the outbox. */
+export const answerReason = 'answer-'
+
+export function answerSender(change: Change, known: Understanding): void {
+  for (const task of tasksOf(change.situation).filter((one) => isReferralAnswer(one) && isTransferIn(one))) {
+    const now = takenOn(change, task, known)
+    const word = wordFor(now)
+    const said = lastSaid(change.situation, task)
+    // Yes and no are said once: the sender has acted on them.
+    if (!word || said === word || said === 'accepted' || said === 'rejected') continue
+    const partner = senderOf(change.situation, task)
+    if (partner) owe(change, now, partner, word)
+    else {
+      change.ask({
+        about: `sender-unknown:${task.id}`,
+        reason: 'sender-unknown',
+        words: `The service that handed this person over is no partner in the directory, so it can not be answered from here. Tell them: ${words[word]}`,
+        task: task.id as string,
+      })
+    }
+  }
+}
+
+const words: Readonly<Record<Word, string>> = {
+  received: 'it has arrived, and you are looking at it.',
+  accepted: 'you have taken the person on.',
+  rejected: 'you can not take the person on.',
+}
+
+/** An accepted case is taken on: a plan, a worker by name and the person's agreement, all of this service's own making. */
+function takenOn(change: Change, task: Task, known: Understanding): Task {
+  if (task.status !== 'accepted' || known.missing.length > 0) return task
+  const { situation } = change
+  const done: Task = { ...task, status: 'completed', lastModified: situation.now.toISOString() }
+  change.put(serviceShelf(situation.service.id), done)
+  change.put(`referrer:${task.requester?.identifier?.value}`, done, '[]')
+  return done
+}
+
+function wordFor(task: Task): Word | undefined {
+  if (task.status === 'cancelled') return undefined
+  if (task.status === 'completed') return 'accepted'
+  const outcome = outcomeOf(task)
+  return outcome === 'declined' || outcome === 'redirected' ? 'rejected' : 'received'
+}
+
+function lastSaid({ owed }: Situation, { id }: Task): string | undefined {
+  const answers = owed.filter((row) => row.task === id && row.reason.startsWith(answerReason) && row.state !== 'void')
+  return answers.at(-1)?.reason.slice(answerReason.length)
+}
+
+function senderOf({ directory }: Situation, task: Task): Partner | undefined {
+  const sender = identifierOn(task, senderId)
+  return [...directory.partners.values()].find(
+    ({ kind, channel, ods, retired }) =>
+      kind === 'reconnect-service' && !retired && (ods === sender || (channel.name === 'here' && `service.${channel.service}` === sender)),
+  )
+}
+
+function owe(change: Change, task: Task, partner: Partner, word: Word): void {
+  const { situation } = change
+  const id = newId()
+  const at = situation.now.toISOString()
+  change.owe({
+    id,
+    partner: partner.id,
+    task: task.id as string,
+    reason: `${answerReason}${word}`,
+    correlation: task.focus?.reference?.split('/')[1] as string,
+    body: JSON.stringify(response(task, word, { id, at, name: situation.service.name, publicUrl: situation.publicUrl })),
+    basis: '[]',
+  })
+  change.audit({
+    action: 'owe',
+    entity: `Task/${task.id}`,
+    recipient: partner.id,
+    basis: 'an answer to the service that handed the person over, without content',
+    detail: JSON.stringify({ message: id, reason: `${answerReason}${word}`, told: [], withheld: [] }),
+  })
+}
+
+function response(task: Task, word: Word, from: { id: string; at: string; name: string; publicUrl: string }): Bundle {
+  const { status, businessStatus } = states[word]
+  const theirs = identifierOn(task, sentTaskId) as string
+  const header: MessageHeader = {
+    resourceType: 'MessageHeader',
+    id: newId(),
+    eventCoding: { system: messageEvents, code: 'servicerequest-response', display: 'Service Request - Response' },
+    source: { name: from.name, software: 'RECONNECT Exchange', endpoint: `${from.publicUrl}/fhir` },
+    response: { identifier: identifierOn(task, sentMessageId) as string, code: 'ok' },
+    focus: [{ reference: `urn:uuid:${theirs}` }],
+  }
+  const said: Task = {
+    resourceType: 'Task',
+    id: theirs,
+    status: status as Task['status'] & string,
+    intent: 'order',
+    code: { coding: [{ system: taskCode, code: 'fulfill' }] },
+    businessStatus: { coding: [{ system: ours('handover-status'), code: businessStatus as string }] },
+    ...(word === 'rejected' ? { statusReason: { coding: [{ system: ours('rejection-reason'), code: 'not-eligible' }] } } : {}),
+  }
+  return {
+    resourceType: 'Bundle',
+    id: from.id,
+    type: 'message',
+    timestamp: from.at,
+    entry: [
+      { fullUrl: `urn:uuid:${header.id}`, resource: header },
+      { fullUrl: `urn:uuid:${theirs}`, resource: said },
+    ],
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Going home to another area: the RECONNECT service there is asked to take over, and the one here stays responsible until it does.
+ */
+import type { ServiceRequest } from '@medplum/fhirtypes'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { custodyOf, words, wordsIn } from '../fixtures/case-bundle.ts'
+import { type Client, type Gateway, openGateway, standing } from '../fixtures/gateway.ts'
+import { takeOn, transferBundle } from '../fixtures/transfer.ts'
+
+const there = 'reconnect-elsewhere'
+let gateway: Gateway
+let other: Client
+beforeEach(async () => {
+  gateway = await openGateway({
+    directory: (file) =>
+      file.partners.push(
+        {
+          id: there,
+          kind: 'reconnect-service',
+          name: 'RECONNECT Elsewhere',
+          ods: 'RXEW',
+          channel: { name: 'here', service: 'other-service' },
+          deduplicates: true,
+          retired: false,
+        },
+        {
+          id: 'reconnect-tees',
+          kind: 'reconnect-service',
+          name: 'RECONNECT Tees Valley',
+          ods: 'RXTV',
+          channel: { name: 'here', service: 'tees-valley' },
+          deduplicates: true,
+          retired: false,
+        },
+      ),
+  })
+  other = gateway.client('other-system')
+})
+afterEach(() => gateway.close())
+
+const referral = async () =>
+  (await gateway.service.find('ServiceRequest')).find(({ code }) => code?.coding?.[0]?.code === 'reconnect') as ServiceRequest
+
+describe('out of area, within one gateway', () => {
+  test('the receiving service gets its own person and plan, accepts with its own client, and only then is the sender free', async () => {
+    await gateway.handIn(transferBundle(there, { releaseDate: '2026-04-20', plan: ['practice', 'recovery'], except: ['sexual-health'] }))
+    await gateway.settled()
+
+    const [person] = await other.find('Patient')
+    expect(person?.name?.[0]?.family).toBe(words.identity)
+    const [theirs] = await gateway.service.find('Patient')
+    expect(person?.id).not.toBe(theirs?.id)
+    expect((await other.find('CarePlan')).map(({ status }) => status)).toEqual(['draft'])
+    // Nothing beyond what was told: not what the person kept back, not the agreement with others, no note.
+    const crossed = JSON.stringify(
+      await Promise.all(
+        (
+          ['Patient', 'Condition', 'MedicationStatement', 'Flag', 'Observation', 'CarePlan', 'Consent', 'ServiceRequest', 'Task'] as const
+        ).map((type) => other.find(type)),
+      ),
+    )
+    expect(wordsIn(crossed).sort()).toEqual([
+      'address',
+      'adjustments',
+      'contact',
+      'identity',
+      'medication',
+      'mentalHealth',
+      'offence',
+      'risk',
+      'substance',
+    ])
+    expect(crossed).not.toMatch(/dene-surgery|wear-recovery/)
+    expect((await gateway.work('other-service')).map(({ reason }) => reason)).toContain('triage')
+
+    // Received is not taken on: this service still has the named worker, and its partners are still asked.
+    expect(standing(await gateway.handover(there))).toBe('received acknowledged')
+    expect((await referral()).status).toBe('active')
+
+    await takeOn(other, 'other-service')
+    await gateway.settled()
+    expect(standing(await gateway.handover(there))).toBe('accepted accepted')
+    expect(await referral()).toMatchObject({ status: 'completed' })
+    // What partners are at goes on; nobody is asked to stop.
+    expect(standing(await gateway.handover('practice'))).toBe('requested delivered')
+    expect(gateway.partner('practice').received).toHaveLength(1)
+    expect(await gateway.owed('parked')).toEqual([])
+  })
+
+  test('what changes before it is taken on is told; afterwards the record there is its own', async () => {
+    const at = await gateway.handIn(transferBundle(there, { releaseDate: '2026-04-20', plan: [] }))
+    await gateway.settled()
+    const [custody] = await gateway.service.find('Observation', 'code=custody')
+    const move = async (releaseDate: string) => {
+      await gateway.service.call(
+        'PUT',
+        `/fhir/Observation/${custody?.id}`,
+        custodyOf({ patient: at.Patient as string, releaseDate, id: custody?.id as string }),
+      )
+      await gateway.settled()
+    }
+    await move('2026-04-13')
+    expect(JSON.stringify(await other.find('Observation', 'code=custody'))).toContain('2026-04-13')
+    expect(await gateway.owed('parked')).toEqual([])
+    await takeOn(other, 'other-service')
+    await gateway.settled()
+    await move('2026-04-10')
+    expect(JSON.stringify(await other.find('Observation', 'code=custody'))).toContain('2026-04-13')
+    expect(await gateway.owed('parked')).toEqual([])
+    expect(await other.find('Patient')).toHaveLength(1)
+  })
+
+  test('nobody there says anything: the sender is asked to phone, and stays responsible', async () => {
+    await gateway.handIn(transferBundle(there, { releaseDate: '2026-04-20', plan: [] }))
+    await gateway.turn('P10D')
+    expect((await gateway.work()).map(({ reason }) => reason)).toContain('no-answer')
+    expect((await referral()).status).toBe('active')
+  })
+
+  test('the agreement is withdrawn before it is taken on: the other service is told to stop, and keeps no plan to act on', async () => {
+    const at = await gateway.handIn(transferBundle(there, { releaseDate: '2026-04-20', plan: [] }))
+    await gateway.settled()
+    const [consent] = await gateway.service.find('Consent')
+    await gateway.service.call('PUT', `/fhir/Consent/${consent?.id}`, { ...consent, status: 'inactive' })
+    await gateway.settled()
+    expect(at.Patient).toBeDefined()
+    expect((await other.find('ServiceRequest')).map(({ status }) => status)).toEqual(['revoked'])
+    expect(await gateway.owed('parked')).toEqual([])
+  })
+})
