@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { type Context, type Delivery, defineChannel, type Parcel } from '../channel.ts'
 import { BASE, odsCode } from '../fhir/systems.ts'
 import { NotAllowed } from './checked.ts'
+import { forgetToken, smartSettings, tokenFor } from './smart-token.ts'
 
 const settings = z.strictObject({
   name: z.literal('fhir-message'),
@@ -20,35 +21,64 @@ const settings = z.strictObject({
   allowHttp: z.boolean().optional(),
   /** Bearer token, where the partner asks for one. A secret. */
   token: z.string().min(1).optional(),
+  /** Where the partner is guarded by SMART Backend Services, as another gateway of this kind is. */
+  smart: smartSettings.optional(),
 })
 type Settings = z.infer<typeof settings>
 
 export default defineChannel<Settings>({ name: 'fhir-message', settings, send })
 
 async function send(parcel: Parcel, { settings, fetch, signal }: Context<Settings>): Promise<Delivery> {
+  const allowed = {
+    signal,
+    ...(settings.allowPrivate ? { allowPrivate: true } : {}),
+    ...(settings.allowHttp ? { allowHttp: true } : {}),
+  }
+  let token = settings.token
+  if (settings.smart) {
+    const { client, answersAs = client } = settings.smart
+    const answers = parcel.body.includes('"code":"servicerequest-response"')
+    try {
+      const got = await tokenFor(settings.smart, settings.url, answers ? answersAs : client, fetch, allowed)
+      if ('status' in got) return refusedToken(got.status)
+      token = got.token
+    } catch (error) {
+      if (error instanceof NotAllowed) return { outcome: 'rejected', issues: [error.message], unsent: true }
+      return { outcome: 'unavailable', reason: `no token: ${causeOf(error)}`, unanswered: false }
+    }
+  }
   let response: Response
   try {
     response = await fetch(`${settings.url.replace(/(?<!\/)\/+$/, '')}/$process-message`, {
       method: 'POST',
-      headers: headersOf(parcel, settings),
+      headers: headersOf(parcel, settings, token),
       body: parcel.body,
       redirect: 'manual',
-      signal,
-      ...(settings.allowPrivate ? { allowPrivate: true } : {}),
-      ...(settings.allowHttp ? { allowHttp: true } : {}),
+      ...allowed,
     })
   } catch (error) {
     if (error instanceof NotAllowed) return { outcome: 'rejected', issues: [error.message], unsent: true }
     const reason = causeOf(error)
     return { outcome: 'unavailable', reason, unanswered: !neverArrived.has(reason) }
   }
+  if (response.status === 401 && settings.smart && token) {
+    // A token ends when it likes; the next attempt asks for another.
+    forgetToken(token)
+    return { outcome: 'unavailable', reason: 'HTTP 401', unanswered: false }
+  }
   return read(response, parcel)
 }
+
+/** Nothing was sent. Whoever does not know us, or our key, will not tomorrow either. */
+const refusedToken = (status: number): Delivery =>
+  later.has(status) || status >= 500
+    ? { outcome: 'unavailable', reason: `no token: HTTP ${status}`, unanswered: false }
+    : { outcome: 'rejected', issues: [`no token: HTTP ${status}`], unsent: true }
 
 /** BaRS Core version this channel speaks. */
 const coreVersion = '1.4.0'
 
-function headersOf(parcel: Parcel, { target, token }: Settings): Record<string, string> {
+function headersOf(parcel: Parcel, { target }: Settings, token: string | undefined): Record<string, string> {
   const known = ({ id, ods }: { id: string; ods?: string }) =>
     ods ? { system: odsCode, value: ods } : { system: `${BASE}/Id/partner`, value: id }
   return {

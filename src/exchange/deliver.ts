@@ -336,8 +336,7 @@ async function send(exchange: Exchange, message: Owed, partner: Partner, fetch: 
   const channel = exchange.channels.get(partner.channel.name)
   const service = exchange.directory().services.get(message.service)
   if (!channel || !service || message.body === undefined) return { outcome: 'rejected', issues: ['no way to reach this partner is set up'] }
-  if (channel.name === 'here')
-    return handOver(exchange, message, partner).catch(() => ({ outcome: 'unavailable', reason: 'here', unanswered: false }))
+  if (channel.name === 'here') return handOver(exchange, message, partner)
   const { name: _, ...rest } = partner.channel
   const settings = channel.settings.safeParse({ name: channel.name, ...rest })
   if (!settings.success) return { outcome: 'rejected', issues: ['the settings of its channel are not valid'] }

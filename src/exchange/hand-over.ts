@@ -33,7 +33,7 @@ export async function handOver(exchange: Exchange, message: Owed, partner: Partn
   try {
     await processMessage(exchange, request, bundle)
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error
+    if (!(error instanceof Refusal)) return { outcome: 'unavailable', reason: 'the exchange was busy', unanswered: false }
     const codes = error.issues.map(({ code }) => code)
     if (!codes.includes('duplicate')) return { outcome: 'rejected', issues: [`HTTP ${error.status}`, ...codes] }
   }

@@ -3,6 +3,7 @@
  */
 import { createServer, type IncomingHttpHeaders, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { exportJWK, generateKeyPair } from 'jose'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Channel, Delivery, Parcel } from '../../src/channel.ts'
 import { channels } from '../../src/channels/index.ts'
@@ -70,6 +71,55 @@ test('it posts the frozen bytes with the headers of BaRS', async () => {
     identifier: [{ value: 'RXTEST' }],
   })
   expect(plain('nhsd-requesting-software')).toMatchObject({ resourceType: 'Device' })
+})
+
+describe('where the partner wants a token of SMART Backend Services', () => {
+  /** A partner that gives tokens, or answers `refuse`; says what it was asked. */
+  const guarded = async (refuse?: number, believes = true) => {
+    const asked: string[] = []
+    const url = await partner((request, response) => {
+      asked.push(`${request.url} ${request.headers.authorization ?? ''}`.trim())
+      request.resume()
+      if (request.url !== '/oauth/token') return response.writeHead(believes ? 200 : 401).end()
+      response.writeHead(refuse ?? 200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ access_token: `token-${asked.length}`, expires_in: 300 }))
+    })
+    const { privateKey } = await generateKeyPair('ES384', { extractable: true })
+    const smart = { client: 'us', answersAs: 'us-answering', key: JSON.stringify(await exportJWK(privateKey)) }
+    const settings = channel.settings.parse({ name: 'fhir-message', url, smart })
+    const post = (body = parcel.body) => channel.send({ ...parcel, body }, { settings, fetch, signal: AbortSignal.timeout(2000) })
+    return { asked, post }
+  }
+  test('it gets one and keeps it; another role is another client', async () => {
+    const { asked, post } = await guarded()
+    expect(await post()).toMatchObject({ outcome: 'accepted' })
+    expect(await post()).toMatchObject({ outcome: 'accepted' })
+    await post('{"eventCoding":{"code":"servicerequest-response"}}')
+    expect(asked).toEqual([
+      '/oauth/token',
+      '/fhir/$process-message Bearer token-1',
+      '/fhir/$process-message Bearer token-1',
+      '/oauth/token',
+      '/fhir/$process-message Bearer token-4',
+    ])
+  })
+  test('a token that is not believed any more is forgotten', async () => {
+    const { asked, post } = await guarded(undefined, false)
+    for (const _ of [1, 2]) expect(await post()).toEqual({ outcome: 'unavailable', reason: 'HTTP 401', unanswered: false })
+    expect(asked.filter((one) => one === '/oauth/token')).toHaveLength(2)
+  })
+  test.each([
+    [401, { outcome: 'rejected', issues: ['no token: HTTP 401'], unsent: true }],
+    [503, { outcome: 'unavailable', reason: 'no token: HTTP 503', unanswered: false }],
+  ])('no token, %i: nothing is sent', async (status, delivery) => {
+    const { asked, post } = await guarded(status)
+    expect(await post()).toEqual(delivery)
+    expect(asked).toEqual(['/oauth/token'])
+  })
+  test('a key that is none is a fault of the settings', () => {
+    const settings = { name: 'fhir-message', url: 'https://x.test/fhir', smart: { client: 'us', key: 'secret' } }
+    expect(channel.settings.safeParse(settings).success).toBe(false)
+  })
 })
 
 describe('accepted', () => {

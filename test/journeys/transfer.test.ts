@@ -113,7 +113,7 @@ describe('out of area, within one gateway', () => {
   test('nobody there says anything: the sender is asked to phone, and stays responsible', async () => {
     await gateway.handIn(transferBundle(there, { releaseDate: '2026-04-20', plan: [] }))
     await gateway.turn('P10D')
-    expect((await gateway.work()).map(({ reason }) => reason)).toContain('no-answer')
+    expect((await gateway.work()).map(({ reason }) => reason)).toContain('not-accepted')
     expect((await referral()).status).toBe('active')
   })
 
