@@ -7,6 +7,7 @@
 import type { CodeSystem, ConceptMap, ValueSet } from '@medplum/fhirtypes'
 import codesCategory from './CodeSystem-category.json' with { type: 'json' }
 import codesCustodyBasis from './CodeSystem-custody-basis.json' with { type: 'json' }
+import codesCustodyStatus from './CodeSystem-custody-status.json' with { type: 'json' }
 import codesFlag from './CodeSystem-flag.json' with { type: 'json' }
 import codesHandoverStatus from './CodeSystem-handover-status.json' with { type: 'json' }
 import codesLegalBasis from './CodeSystem-legal-basis.json' with { type: 'json' }
@@ -28,6 +29,7 @@ export type Definition = CodeSystem | ConceptMap | ValueSet
 const codeSystems = [
   codesCategory,
   codesCustodyBasis,
+  codesCustodyStatus,
   codesFlag,
   codesHandoverStatus,
   codesLegalBasis,

@@ -3,6 +3,7 @@
  */
 import { Temporal } from 'temporal-polyfill'
 import * as z from 'zod'
+import { readWebhookSecrets, type WebhookSecrets } from './access/webhook.ts'
 import { readYears, usualYears, type Years } from './domain/retention.ts'
 
 export type Config = {
@@ -30,6 +31,8 @@ export type Config = {
   keepAnswersDays: number
   /** A kind of partner whose mapping nobody signed is told nothing. */
   requireSignedMappings: boolean
+  /** Who may send events of HMPPS as signed webhooks, and with which secrets. */
+  webhooks?: WebhookSecrets
   /** Where the manual clock starts; absent: real time. */
   clock?: Date
 }
@@ -64,6 +67,7 @@ export function readConfig(env: Environment, readText: (path: string) => string)
       keepMessagesDays: data.KEEP_MESSAGES_DAYS,
       keepAnswersDays: data.KEEP_ANSWERS_DAYS,
       requireSignedMappings: data.REQUIRE_SIGNED_MAPPINGS === 'true',
+      ...(data.HMPPS_WEBHOOK_SECRETS ? { webhooks: data.HMPPS_WEBHOOK_SECRETS } : {}),
       ...(data.CLOCK ? { clock: data.CLOCK } : {}),
     },
   }
@@ -109,6 +113,17 @@ export function readRetentionYears({ RETENTION_YEARS: text }: Environment): { ye
   return read.success ? { years: read.data } : { fault: `RETENTION_YEARS ${read.error.issues[0]?.message}` }
 }
 
+const webhooks = z.string().transform((text, context) => {
+  const secrets = readWebhookSecrets(text)
+  if (secrets) return secrets
+  context.addIssue({
+    code: 'custom',
+    message:
+      'must be name=whsec_<at least 24 bytes in base64> for each source, with commas between; a source may have two while one is being changed.',
+  })
+  return z.NEVER
+})
+
 const publicUrl = z
   .string()
   .refine((text) => {
@@ -153,6 +168,7 @@ function environment(readText: (path: string) => string) {
       RETENTION_YEARS: retention.default(usualYears),
       KEEP_MESSAGES_DAYS: wholeNumber(7, 36_500).default(90),
       KEEP_ANSWERS_DAYS: wholeNumber(7, 36_500).default(30),
+      HMPPS_WEBHOOK_SECRETS: webhooks.optional(),
       CLOCK: manual.optional(),
       REQUIRE_SIGNED_MAPPINGS: z.enum(['true', 'false'], 'must be true or false.').default('false'),
       NODE_ENV: z.string().optional(),

@@ -130,6 +130,7 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
       peer: peerOf(config.trustedProxies),
       stopping: () => stopping !== undefined,
       metrics: metricsOf(open.exchange),
+      ...(config.webhooks ? { webhooks: config.webhooks } : {}),
       pdf: async (page, how) => (await import('./pages/pdf.ts')).pdfOf(page, how),
       ...(clock ? { turn: around.turning?.(open, clock) ?? ((to: Date) => open.turn(to, clock.set)) } : {}),
     },

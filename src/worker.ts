@@ -158,6 +158,7 @@ async function open(config: Config, env: Env): Promise<Gateway> {
       searchParameters,
       peer: peerOf(config.host),
       metrics: metricsOf(exchange),
+      ...(config.webhooks ? { webhooks: config.webhooks } : {}),
       ...(clock ? { turn: (to: Date) => turn(to, clock.set) } : {}),
     },
   })

@@ -70,7 +70,24 @@ export type Person = {
 
 export type CustodyBasis = 'sentenced' | 'remand' | 'recall' | 'rotl' | 'immigration-detention'
 
+/** Where somebody is who is, or was, in custody. `unexplained`: out of prison, and no code says why. */
+export type Whereabouts = (typeof whereabouts)[number]
+export const whereabouts = [
+  'in-prison',
+  'court',
+  'temporary-absence',
+  'between-prisons',
+  'hospital',
+  'immigration',
+  'at-large',
+  'released',
+  'died',
+  'unexplained',
+] as const
+
 export type Custody = Source & {
+  /** Absent: nobody said more than that the person is in custody, or has left it. */
+  where?: Whereabouts
   establishment?: { code?: string; name?: string }
   basis?: CustodyBasis
   /** Expected release, calendar date. Absent: not known, which is a fact and no error. */

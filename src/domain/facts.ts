@@ -35,7 +35,7 @@ export function factsOf(own: readonly Resource[], index: Index): Pick<Case, Fact
       })),
     flags: ofType(own, 'Flag').map((flag) => ({ ...sourceOf(flag), code: flag.code, status: flag.status })),
     findings: ofType(own, 'Observation')
-      .filter((observation) => !isCustody(observation))
+      .filter((observation) => !isCustody(observation) && !isCustodyEvent(observation))
       .map((each) => ({ ...sourceOf(each), ...findingOf(each) })),
     meetings: ofType(own, 'Appointment').map((each) => ({ ...sourceOf(each), ...meetingOf(each) })),
   }
@@ -46,6 +46,9 @@ type Unlabelled<T> = Omit<T, keyof Source>
 
 /** Custody is an Observation of its own kind: the case has a place for it. */
 export const isCustody = ({ code }: Observation): boolean => codeIn(code, ours('observation')) === 'custody'
+
+/** What somebody said happened in custody (custody.ts): history, and no fact to tell anybody by itself. */
+export const isCustodyEvent = ({ code }: Observation): boolean => codeIn(code, ours('observation')) === 'custody-event'
 
 const unfounded = (verification: CodeableConcept | undefined): boolean =>
   verification?.coding?.some(({ code }) => code === 'entered-in-error' || code === 'refuted') === true

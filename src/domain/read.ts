@@ -5,7 +5,7 @@
 import type { CarePlan, CareTeam, Consent, Observation, Patient, PractitionerRole, Resource, ServiceRequest } from '@medplum/fhirtypes'
 import { BASE, ours } from '../fhir/systems.ts'
 import { londonDate, stretchOf } from './calendar.ts'
-import type { Case, Custody, CustodyBasis, Plan, Referral, Worker } from './case.ts'
+import { type Case, type Custody, type CustodyBasis, type Plan, type Referral, type Whereabouts, type Worker, whereabouts } from './case.ts'
 import { governing } from './consent.ts'
 import { factsOf, isCustody } from './facts.ts'
 import { givenAway, sourceOf } from './labels.ts'
@@ -132,13 +132,21 @@ function referralOf(own: readonly Resource[]): Referral | undefined {
 const bases: readonly string[] = ['sentenced', 'remand', 'recall', 'rotl', 'immigration-detention'] satisfies CustodyBasis[]
 
 function custodyOf(own: readonly Resource[], referredOn: string | undefined): Custody | undefined {
-  const all = ofType(own, 'Observation').filter(isCustody)
-  const observation = latest(
-    all,
+  const observation = custodyObservation(own)
+  const stays = ofType(own, 'Observation').filter(isCustody).map(stayOf)
+  return observation && { ...custodyIn(observation), ...given('returned', returnedOn(stays, londonDate(referredOn))) }
+}
+
+/** The Observation that says where a person is held and until when: the latest. */
+export const custodyObservation = (own: readonly Resource[]): Observation | undefined =>
+  latest(
+    ofType(own, 'Observation').filter((each) => isCustody(each) && !inError(each)),
     () => true,
     ({ effectivePeriod, effectiveDateTime, issued }) => effectivePeriod?.start ?? effectiveDateTime ?? issued,
   )
-  if (!observation) return undefined
+
+/** What a custody Observation says. */
+export function custodyIn(observation: Observation): Custody {
   const part = (name: string) => observation.component?.find(({ code }) => codeIn(code, ours('observation')) === name)
   const place = part('establishment')
   const [code, name] = [
@@ -146,16 +154,17 @@ function custodyOf(own: readonly Resource[], referredOn: string | undefined): Cu
     place?.valueCodeableConcept?.text ?? place?.valueCodeableConcept?.coding?.[0]?.display ?? place?.valueString,
   ]
   const basis = codeIn(part('custody-basis')?.valueCodeableConcept, ours('custody-basis'))
+  const where = codeIn(part('custody-status')?.valueCodeableConcept, ours('custody-status'))
   const release = part('expected-release-date')
   return {
     ...sourceOf(observation, { categories: ['release'] }),
     ...(code || name ? { establishment: { ...given('code', code), ...given('name', name) } } : {}),
     ...(basis && bases.includes(basis) ? { basis: basis as CustodyBasis } : {}),
+    ...(where && (whereabouts as readonly string[]).includes(where) ? { where: where as Whereabouts } : {}),
     ...given('releaseDate', londonDate(release?.valueDateTime ?? release?.valuePeriod?.start ?? release?.valueString)),
     ...given('releaseDateType', codeIn(part('release-date-type')?.valueCodeableConcept, ours('release-date-type'))),
     ...given('releaseDateConfirmed', part('release-date-confirmed')?.valueBoolean),
     ...given('left', londonDate(observation.effectivePeriod?.end)),
-    ...given('returned', returnedOn(all.map(stayOf), londonDate(referredOn))),
   }
 }
 

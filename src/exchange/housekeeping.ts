@@ -2,11 +2,12 @@
  * What is done once a night: what has done its job is taken out, and whoever decides is asked to look at records whose time has come.
  * What is old stands in the database, so a night that is late, skipped or repeated changes nothing.
  *
- * Taken out: answers kept for repeated requests, and the text of messages that arrived or became void. Kept for as long as the record: every
+ * Taken out: answers kept for repeated requests, events about nobody here, and the text of messages that arrived or became void. Kept for as long as the record: every
  * version of it, what each message disclosed, how each attempt ended, and the ids of message Bundles that were taken.
  */
 import { v7 as newId } from 'uuid'
 import type { Years } from '../domain/retention.ts'
+import { purgeEvents } from '../store/events.ts'
 import { purgeReceived } from '../store/inbox.ts'
 import { emptyMessages } from '../store/retention.ts'
 import { openOfServices, openWorkItem, resolveWorkItem } from '../store/work-items.ts'
@@ -28,6 +29,10 @@ export async function keepHouse(exchange: Exchange, { years, messagesDays, answe
   for (let more = true; more; await pause()) {
     const [gone] = await database.atomically([purgeReceived(ago(answersDays), atOnce)])
     answers += gone?.length ?? 0
+    more = gone?.length === atOnce
+  }
+  for (let more = true; more; await pause()) {
+    const [gone] = await database.atomically([purgeEvents(ago(messagesDays), atOnce)])
     more = gone?.length === atOnce
   }
   let messages = 0

@@ -11,6 +11,7 @@ import { askAboutAlike } from './alike.ts'
 import { answerSender } from './answer-sender.ts'
 import type { Change } from './change.ts'
 import { type Considered, consider, type Understanding } from './consider.ts'
+import { planCustody } from './custody.ts'
 import { askAboutDeath, askAboutReturn, quietly, settleReferral } from './episode.ts'
 import { planPartner } from './handovers.ts'
 import { waitForReviews } from './overriding.ts'
@@ -21,6 +22,7 @@ import { isHandover, isReferralAnswer, ownerOf } from './task.ts'
 
 export function plan(change: Change): Understanding {
   const { situation } = change
+  planCustody(change)
   const known = settleReferral(change, consider(situation))
   const died = known.case?.person.died === true
   const under = died ? quietly(change) : change

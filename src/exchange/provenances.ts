@@ -11,7 +11,7 @@ import { type HandoverState, stateWords } from '../domain/handover.ts'
 import { clientId } from '../fhir/balp.ts'
 import type { SearchQuery } from '../fhir/search.ts'
 import { fits, peopleAsked } from '../fhir/search-terms.ts'
-import { ours } from '../fhir/systems.ts'
+import { BASE, ours } from '../fhir/systems.ts'
 import { type AuditRow, auditOf, auditRow } from '../store/audit.ts'
 import type { Database } from '../store/database.ts'
 import { readResource } from '../store/resources.ts'
@@ -80,9 +80,13 @@ const agent = (code: string, who: Reference): ProvenanceAgent => ({
   who: who as ProvenanceAgent['who'] & object,
 })
 
-/** 'RelatedPerson/12', or 'prison/DMI': an establishment, which is no resource here. */
+/** 'RelatedPerson/12', or 'prison/DMI' (an establishment), or 'custody-source/external-api' (a system): no resources here. */
 const informant = (said: string): Reference =>
-  said.startsWith('prison/') ? { identifier: { system: ours('prison'), value: said.slice('prison/'.length) } } : { reference: said }
+  said.startsWith('custody-source/')
+    ? { identifier: { system: `${BASE}/Id/custody-source`, value: said.slice('custody-source/'.length) } }
+    : said.startsWith('prison/')
+      ? { identifier: { system: ours('prison'), value: said.slice('prison/'.length) } }
+      : { reference: said }
 
 const writer = ({ who, service }: AuditRow): Reference =>
   who === 'exchange'

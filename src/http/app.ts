@@ -6,6 +6,7 @@ import { createTokens } from '../access/tokens.ts'
 import { authenticate } from './authenticate.ts'
 import type { Door, Hall, Parts } from './context.ts'
 import { notFound, onError } from './errors.ts'
+import { eventRoutes } from './events.ts'
 import { fhirRoutes } from './fhir.ts'
 import { createLimit } from './limit.ts'
 import { createMetrics } from './metrics.ts'
@@ -33,6 +34,7 @@ export function createApp(parts: Parts): Hono<Door> {
   app.use(outermost(hall), wellFormedIds)
   plainRoutes(app, hall)
   oauthRoutes(app, hall)
+  eventRoutes(app, hall)
   app.use('/fhir/*', authenticate(hall))
   fhirRoutes(app, hall)
   return app

@@ -32,7 +32,7 @@ export function slowDown(seconds: number) {
     throw new Refusal(429, { code: 'throttled', text: 'Too many requests: wait, then repeat.' }, { 'Retry-After': String(seconds) })
 }
 
-const unauthorized = (tried: boolean) =>
+export const unauthorized = (tried: boolean) =>
   new Refusal(
     401,
     { code: 'login', text: tried ? 'The access token is not, or no longer, good: ask for another.' : 'This needs an access token.' },

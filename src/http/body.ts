@@ -41,6 +41,11 @@ export async function jsonOf(request: HonoRequest, types: readonly string[] = js
   const bytes = await bytesOf(request)
   if (bytes.length === 0) return undefined
   mustBeOfType(request, types)
+  return jsonIn(bytes)
+}
+
+/** @throws Refusal 400 (not JSON, nested too deep, a property named twice, half a character) */
+export function jsonIn(bytes: Uint8Array): unknown {
   const colons = colonsOf(bytes)
   if (colons === undefined) throw refuse(400, 'structure', `The JSON is nested more than ${deepest} deep.`)
   let text: string

@@ -5,6 +5,7 @@ import type { Context } from 'hono'
 import type { Caller, Request } from '../access/caller.ts'
 import type { Client } from '../access/directory-file.ts'
 import type { Tokens } from '../access/tokens.ts'
+import type { WebhookSecrets } from '../access/webhook.ts'
 import type { Steps } from '../exchange/ask.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { SearchParameters } from '../fhir/capability.ts'
@@ -43,6 +44,8 @@ export type Settings = {
   /** True once we have been asked to stop. */
   stopping?: () => boolean
   metrics?: Metrics
+  /** Who may send events as signed webhooks. */
+  webhooks?: WebhookSecrets
   /** Makes a PDF of a page, where that can be done. */
   pdf?: (page: Document, how: { large: boolean; at: Date }) => Promise<Uint8Array>
 }

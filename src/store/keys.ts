@@ -98,6 +98,7 @@ export async function erase(database: Database, { patient, who, at, auditId, act
     statement('update work_item set words = null, resolved_at = coalesce(resolved_at, ?) where patient = ?', at, patient),
     statement(`update override set body = x'', review = null, document = null where patient = ?`, patient),
     statement('delete from timer where patient = ?', patient),
+    statement(`update event set body = null, state = 'done' where patient = ?`, patient),
     // In clear, or it would be noise as well; it says nothing about the person.
     recordAudit([{ id: auditId, at, action, who, patient, ...(reason ? { basis: reason } : {}) }]),
   ])

@@ -170,6 +170,38 @@ export const inbox = sqliteTable(
   (t) => [primaryKey({ columns: [t.client, t.requestId] }), index('inbox_by_time').on(t.at)],
 )
 
+/** What other systems said happened (HMPPS), whether or not we know the person or the kind of event. */
+export const event = sqliteTable(
+  'event',
+  {
+    id: text().primaryKey(),
+    /** 'hmpps'. */
+    source: text().notNull(),
+    /** Its name for what happened; a code of theirs, about nobody. */
+    kind: text().notNull(),
+    at: text().notNull(),
+    /** Empty: nobody here. */
+    patient: text().notNull(),
+    service: text(),
+    /** kept | due (there is something to fetch) | done */
+    state: text().notNull(),
+    dueAt: text('due_at'),
+    attempts: integer().notNull().default(0),
+    /** Keyed hashes, with who may have said it: of what the event says, and of the id it was delivered under. */
+    print: blob({ mode: 'buffer' }).notNull(),
+    delivery: blob({ mode: 'buffer' }),
+    /** The event as it came, sealed for the person, or for nobody in particular. */
+    body: blob({ mode: 'buffer' }),
+  },
+  (t) => [
+    uniqueIndex('event_once').on(t.print, t.patient),
+    index('event_delivery').on(t.delivery),
+    index('event_due').on(t.dueAt).where(sql`${t.state} = 'due'`),
+    index('event_by_patient').on(t.patient, t.at),
+    index('event_by_time').on(t.at),
+  ],
+)
+
 /** Message Bundles taken, so that a reused Bundle.id is noticed. */
 export const messageTaken = sqliteTable(
   'message_taken',

@@ -60,7 +60,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'src/log.ts': ['src/exchange/exchange.ts'],
   'src/clock.ts': ['src/exchange/exchange.ts', 'src/fhir'],
   // How long records are kept is a rule with its sources; a setting may only lengthen it.
-  'src/config.ts': ['src/domain'],
+  // What a secret for webhooks looks like is known where signatures are checked.
+  'src/config.ts': ['src/access/webhook.ts', 'src/domain'],
   mappings: ['src/domain', 'src/fhir/codes.ts', 'src/fhir/systems.ts', 'src/mapping.ts'],
   adapters: ['mappings', 'src/adapter.ts', 'src/domain', 'src/fhir', 'src/mapping.ts'],
 }
