@@ -5,7 +5,7 @@
  * @throws RangeError when a date does not exist
  */
 import { Temporal } from 'temporal-polyfill'
-import { bankHolidays } from './bank-holidays.ts'
+import { bankHolidays, knownUntil } from './bank-holidays.ts'
 
 const zone = 'Europe/London'
 
@@ -30,8 +30,14 @@ export type Windows = {
   opens: string
   /** A GP practice may be asked to register the person: 28 days before release (gp-registration.md 1). */
   gpOpens: string
+  /** Ours: partners have been asked by then, 14 days before release (service-facts.md 6). */
+  askBy: string
+  /** The last day on which treatment that began counts as continued: three weeks after release (service-facts.md 2). */
+  engageBy: string
   /** The last day on which a referral is taken: 28 days after release (T2). */
   referralCloses: string
+  /** Ours: the end of support is looked at before it comes, 28 days ahead. */
+  reviewEnd: string
   /** Six calendar months after release (T3): 31 August leads to the last day of February. */
   supportEnds: string
 }
@@ -39,13 +45,40 @@ export type Windows = {
 /** The windows of one release date, expected or actual. */
 export function windows(release: string): Windows {
   const day = date(release)
+  const ends = day.add({ months: 6 })
   return {
     opens: day.subtract({ days: 84 }).toString(),
     gpOpens: day.subtract({ days: 28 }).toString(),
+    askBy: day.subtract({ days: 14 }).toString(),
+    engageBy: day.add({ days: 21 }).toString(),
     referralCloses: day.add({ days: 28 }).toString(),
-    supportEnds: day.add({ months: 6 }).toString(),
+    reviewEnd: endReview(ends),
+    supportEnds: ends.toString(),
   }
 }
+
+const endReview = (ends: Temporal.PlainDate): string => ends.subtract({ days: 28 }).toString()
+
+/** The last day of support, and when it is looked at before it comes: six months after release, or where an extension ends (T4). */
+export function planEnd(release: string, extendedUntil?: string): { reviewFrom: string; ends: string } {
+  const { reviewEnd, supportEnds } = windows(release)
+  if (!extendedUntil || extendedUntil <= supportEnds) return { reviewFrom: reviewEnd, ends: supportEnds }
+  return { reviewFrom: endReview(date(extendedUntil)), ends: extendedUntil }
+}
+
+/** When the named worker looks at how somebody is doing. Ours, not NHS England's (service-facts.md 6). */
+const reviewsAfter = [
+  ['day-after', { days: 1 }],
+  ['week', { days: 7 }],
+  ['three-weeks', { days: 21 }],
+  ['six-weeks', { days: 42 }],
+  ['three-months', { months: 3 }],
+] as const
+export type Review = { name: (typeof reviewsAfter)[number][0]; on: string }
+
+/** The reviews of one release, the first first. The last one, before support ends, is that of `planEnd`. */
+export const reviews = (release: string): Review[] =>
+  reviewsAfter.map(([name, after]) => ({ name, on: date(release).add(after).toString() }))
 
 /** The calendar date in London at an instant. */
 export const today = (now: Date): string => dayOfHour(Math.floor(now.getTime() / hourMs))
@@ -96,15 +129,63 @@ export function addWorkingDays(from: string, days: number): string {
   return day
 }
 
+/** The last day whose bank holidays are known. Working days beyond it leave out weekends only: somebody is warned long before. */
+export const bankHolidaysKnownUntil = knownUntil
+
+/** Do working days near here have to be counted on without knowing their bank holidays, within the longest time ahead that we look? */
+export const bankHolidaysRunOut = (day: string): boolean => addDays(day, farthestAhead) > knownUntil
+/** Support from 12 weeks before release to six months after, and some weeks to install a newer version. */
+const farthestAhead = 300
+
 /**
  * Why a release on this day may well come one working day earlier, or finds the services shut behind it.
  *
- * @see Offenders (Day of Release from Detention) Act 2023; service-facts.md 4.4
+ * @see service-facts.md 4.4
  */
 export function releaseDayRisk(day: string): 'friday' | 'bank-holiday-eve' | 'not-a-working-day' | undefined {
   if (!isWorkingDay(day)) return 'not-a-working-day'
   if (date(day).dayOfWeek === 5) return 'friday'
   return bankHolidays.has(addDays(day, 1)) ? 'bank-holiday-eve' : undefined
+}
+
+export type Release = {
+  date: string
+  /** `BASE/CodeSystem/custody-basis`. */
+  basis?: string
+  /** HMPPS's kind of date: CRD, ARD, HDCAD, APD, ... */
+  type?: string
+  /** Since when the sentence is served, where known. */
+  sentencedOn?: string
+}
+export type MovedForward =
+  | { may: false; because: 'ordinary-day' | 'not-sentenced' | 'home-detention-curfew' | 'parole' | 'served-under-28-days' }
+  | { may: true; because: 'friday' | 'bank-holiday-eve' | 'not-a-working-day'; usual: string; earliest: string }
+
+/**
+ * Whether a release may come before its day so that nobody leaves into a closed weekend. `usual`: one working day earlier, as is
+ * presumed; `earliest`: two, where probation asks for it.
+ *
+ * Not for home detention curfew, what the Parole Board decides (life sentences too), or who has served less than 28 days of a sentence;
+ * those on remand, in immigration detention or out on licence serve none. What is not known counts as possible: better ready a day early.
+ *
+ * @see Offenders (Day of Release from Detention) Act 2023 (2023 c.25); service-facts.md 4.4
+ */
+export function movedForward({ date: day, basis, type, sentencedOn }: Release): MovedForward {
+  const because = releaseDayRisk(day)
+  if (!because) return { may: false, because: 'ordinary-day' }
+  if (basis && basis !== 'sentenced' && basis !== 'recall') return { may: false, because: 'not-sentenced' }
+  if (type && /^HDC/.test(type)) return { may: false, because: 'home-detention-curfew' }
+  if (type && /^(PED|APD|DPRRD|Tariff)$/i.test(type)) return { may: false, because: 'parole' }
+  if (sentencedOn && daysBetween(sentencedOn, day) < 28) return { may: false, because: 'served-under-28-days' }
+  // A release that falls on a day off comes on the last working day before it, which is the eve of a day off itself.
+  const due = because === 'not-a-working-day' ? addWorkingDays(day, -1) : day
+  return { may: true, because, usual: addWorkingDays(due, -1), earliest: addWorkingDays(due, -2) }
+}
+
+/** The first day on which somebody may walk out: by then everything is to be ready. */
+export function earliestRelease(release: Release): string {
+  const moved = movedForward(release)
+  return moved.may ? moved.earliest : release.date
 }
 
 /** Age in whole years on a day. Born on 29 February: a year older on 1 March. */
