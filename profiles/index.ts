@@ -6,6 +6,8 @@
  */
 import type { CodeSystem, ConceptMap, ValueSet } from '@medplum/fhirtypes'
 import codesCategory from './CodeSystem-category.json' with { type: 'json' }
+import codesClosure from './CodeSystem-closure.json' with { type: 'json' }
+import codesContactModality from './CodeSystem-contact-modality.json' with { type: 'json' }
 import codesCustodyBasis from './CodeSystem-custody-basis.json' with { type: 'json' }
 import codesCustodyStatus from './CodeSystem-custody-status.json' with { type: 'json' }
 import codesFlag from './CodeSystem-flag.json' with { type: 'json' }
@@ -16,6 +18,7 @@ import codesObservation from './CodeSystem-observation.json' with { type: 'json'
 import codesPrison from './CodeSystem-prison.json' with { type: 'json' }
 import codesRecipientKind from './CodeSystem-recipient-kind.json' with { type: 'json' }
 import codesReferralOutcome from './CodeSystem-referral-outcome.json' with { type: 'json' }
+import codesReferralPhase from './CodeSystem-referral-phase.json' with { type: 'json' }
 import codesReferrerType from './CodeSystem-referrer-type.json' with { type: 'json' }
 import codesRejectionReason from './CodeSystem-rejection-reason.json' with { type: 'json' }
 import codesReviewMark from './CodeSystem-review-mark.json' with { type: 'json' }
@@ -28,6 +31,8 @@ import mapLabel from './ConceptMap-label.json' with { type: 'json' }
 export type Definition = CodeSystem | ConceptMap | ValueSet
 const codeSystems = [
   codesCategory,
+  codesClosure,
+  codesContactModality,
   codesCustodyBasis,
   codesCustodyStatus,
   codesFlag,
@@ -38,6 +43,7 @@ const codeSystems = [
   codesPrison,
   codesRecipientKind,
   codesReferralOutcome,
+  codesReferralPhase,
   codesReferrerType,
   codesRejectionReason,
   codesReviewMark,

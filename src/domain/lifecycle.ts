@@ -140,9 +140,8 @@ export function phaseOf(facts: LifeFacts): Phase {
   if (status === 'entered-in-error') return 'void'
   if (was && isFinal(was)) return was
   if (closed) return endedAs(closed, facts)
-  if (died) return 'closed'
   if (status === 'revoked') return turnedAway(facts)
-  if (status === 'completed') return 'closed'
+  if (status === 'completed' || died) return 'closed'
   return isUnderWay(facts) ? along(facts) : before(facts)
 }
 

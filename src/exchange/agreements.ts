@@ -13,7 +13,8 @@ export function askAboutConsents(change: Change, known: Understanding): void {
   const { situation } = change
   const consents = consentsOf(situation)
   const { referral, plan, person } = known.case ?? {}
-  const ended = [referral?.status, plan?.status].some((status) => status !== undefined && status !== 'active') || person?.died === true
+  const ended =
+    [referral?.status, plan?.status].some((status) => /^(completed|revoked|entered-in-error)$/.test(status ?? '')) || person?.died === true
   for (const consent of consents) {
     const phase = consentPhase(consent, consents, situation.now, ended)
     if (phase === 'in-error') askWhoWasTold(change, consent.id as string)

@@ -13,7 +13,7 @@ import { fill } from '../mapping.ts'
 import type { Change } from './change.ts'
 import { consider, scopeOf } from './consider.ts'
 import { overrideMapping } from './override-mapping.ts'
-import { pathOf } from './override-said.ts'
+import { pathOf } from './parameters.ts'
 
 /** Stands in the audit where a partner's id would: who it was is in the sealed detail. */
 export const outside = 'outside'

@@ -5,8 +5,9 @@
 import type { ParametersParameter } from '@medplum/fhirtypes'
 import { type Category, categories, categoryOfLabel } from '../domain/categories.ts'
 import { consentSought, type LegalBasis, legalBases, mostHours, type Override, type Someone } from '../domain/override.ts'
-import { type Issue, Refusal, refuse } from '../fhir/outcome.ts'
+import { type Issue, Refusal } from '../fhir/outcome.ts'
 import { BASE } from '../fhir/systems.ts'
+import { fault, reader } from './parameters.ts'
 
 export type Said = Omit<Override, 'id' | 'patient' | 'service' | 'recordedAt' | 'review'>
 export type Looked = { override: string; approved: boolean; by: Someone; note?: string }
@@ -51,55 +52,6 @@ export function reviewSaid(body: unknown): Looked {
   const by = someone('by')
   if (issues.length) throw new Refusal(422, issues)
   return { ...looked, by, ...(note ? { note } : {}) }
-}
-
-export const pathOf = (name: string, index?: number): string =>
-  `Parameters.parameter.where(name='${name}')${index === undefined ? '' : `[${index}]`}`
-const fault = (name: string, text: string, index?: number): Issue => ({ code: 'required', text, expression: pathOf(name, index) })
-
-function reader(body: unknown) {
-  const given = body as { resourceType?: unknown; parameter?: unknown } | undefined
-  if (given?.resourceType !== 'Parameters' || !Array.isArray(given.parameter))
-    throw refuse(400, 'invalid', 'Parameters are posted here.', 'Parameters.parameter')
-  const parameters = given.parameter.filter((one) => typeof one === 'object' && one !== null) as ParametersParameter[]
-  const issues: Issue[] = []
-  const all = (name: string) => parameters.filter((one) => one.name === name)
-  const one = (name: string) => all(name)[0]
-  const words = (parameter: ParametersParameter | undefined): string | undefined => {
-    const said = parameter?.valueString
-    return typeof said === 'string' && said.trim() !== '' && said.length <= 4_000 ? said.trim() : undefined
-  }
-  return {
-    issues,
-    all,
-    one,
-    text(name: string, must: boolean, why: string): string | undefined {
-      const said = words(one(name))
-      if (must && said === undefined) issues.push(fault(name, why))
-      return said
-    },
-    code(name: string, codes: readonly string[]): string {
-      const said = one(name)?.valueCode ?? one(name)?.valueString ?? ''
-      if (!codes.includes(said)) issues.push(fault(name, `One of ${codes.join(', ')}.`))
-      return said
-    },
-    flag(name: string): boolean | undefined {
-      const said = one(name)?.valueBoolean
-      return typeof said === 'boolean' ? said : undefined
-    },
-    someone(name: string): Someone {
-      const parts = one(name)?.part
-      const part = (which: string) => words(Array.isArray(parts) ? parts.find((each) => each?.name === which) : undefined)
-      for (const which of ['name', 'role'] as const)
-        if (!part(which))
-          issues.push({
-            code: 'required',
-            text: 'Name a person with their role.',
-            expression: `${pathOf(name)}.part.where(name='${which}')`,
-          })
-      return { name: part('name') ?? '', role: part('role') ?? '' }
-    },
-  }
 }
 
 type Text = ReturnType<typeof reader>['text']

@@ -20,7 +20,8 @@ import { consider } from './consider.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { fingerprintOf, once } from './once.ts'
 import { handOver } from './override-document.ts'
-import { overrideSaid, pathOf, reviewSaid } from './override-said.ts'
+import { overrideSaid, reviewSaid } from './override-said.ts'
+import { pathOf } from './parameters.ts'
 
 export async function override(exchange: Exchange, request: Request, patient: string, body: unknown): Promise<Answer> {
   await mustBeOurs(exchange, request, patient)

@@ -5,6 +5,7 @@
  * Every open referral and handover ends this step with a timer or a work item (promise 6).
  */
 import type { Task } from '@medplum/fhirtypes'
+import { statusOf } from '../domain/lifecycle.ts'
 import { isSuspended } from '../domain/returned.ts'
 import { askAboutConsents } from './agreements.ts'
 import { askAboutAlike } from './alike.ts'
@@ -12,24 +13,31 @@ import { answerSender } from './answer-sender.ts'
 import type { Change } from './change.ts'
 import { type Considered, consider, type Understanding } from './consider.ts'
 import { planCustody } from './custody.ts'
-import { askAboutDeath, askAboutReturn, quietly, settleReferral } from './episode.ts'
+import { askAboutDeath, askAboutReturn, quietly } from './episode.ts'
+import { followPhase, followTeam } from './follow.ts'
 import { planPartner } from './handovers.ts'
+import { type Life, lifeOf } from './life.ts'
 import { waitForReviews } from './overriding.ts'
 import { askAboutNumbers } from './patient.ts'
 import { planReferrals } from './referrals.ts'
 import { referralInError, tasksOf } from './situation.ts'
 import { isHandover, isReferralAnswer, ownerOf } from './task.ts'
+import { watchLife } from './watch.ts'
 
 export function plan(change: Change): Understanding {
   const { situation } = change
   planCustody(change)
-  const known = settleReferral(change, consider(situation))
+  let known = consider(situation)
   const died = known.case?.person.died === true
   const under = died ? quietly(change) : change
   planReferrals(under, known)
   answerSender(under, known)
-  if (known.case) askAboutRecord(under, known)
+  const life = lifeOf(situation, known)
+  if (life && followPhase(change, life)) known = consider(situation)
+  if (known.case) askAboutRecord(under, known, life)
   for (const group of partnersToPlan(change, known)) planPartner(under, known, group.partner, group.considered, group.tasks)
+  followTeam(change)
+  if (life && known.case) watchLife(under, life, known.case)
   askAboutConsents(under, known)
   askAboutReturn(under, known)
   if (died) askAboutDeath(change)
@@ -51,7 +59,7 @@ function partnersToPlan(change: Change, known: Understanding): { partner: string
 }
 
 /** What a person has to look at because of the record itself. */
-function askAboutRecord(change: Change, known: Understanding): void {
+function askAboutRecord(change: Change, known: Understanding, life: Life | undefined): void {
   const { situation } = change
   const found = known.case as NonNullable<Understanding['case']>
   // A referral from outside asks for what it needs by itself, until the service has made a plan.
@@ -59,7 +67,9 @@ function askAboutRecord(change: Change, known: Understanding): void {
   const started = found.plan !== undefined || (found.referral !== undefined && !tasksOf(situation).some(isReferralAnswer))
   const ended = found.referral ? /^(completed|revoked|entered-in-error)$/.test(found.referral.status) : referralInError(situation)
   if (ended) return
-  if (started && known.missing.length) {
+  // On hold because of where the person is in their journey: what is missing is asked about when it goes on.
+  const paused = life !== undefined && statusOf(life.phase) === 'on-hold'
+  if (started && known.missing.length && !paused) {
     const words = known.missing.map((one) => one.words).join(' ')
     change.ask({ about: `case:${situation.patient}`, reason: 'case-incomplete', words: `Nobody is asked for anything yet. ${words}` })
   }

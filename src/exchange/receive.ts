@@ -6,7 +6,9 @@
  */
 import type { Resource } from '@medplum/fhirtypes'
 import { allowed, type Request } from '../access/caller.ts'
+import { keepingDecisions, phaseOn } from '../domain/decisions.ts'
 import { informantOf } from '../domain/informant.ts'
+import { isFinal, phaseWords } from '../domain/lifecycle.ts'
 import { type Issue, Refusal, refuse } from '../fhir/outcome.ts'
 import { patched } from '../fhir/patch.ts'
 import { parseSearch } from '../fhir/search.ts'
@@ -43,7 +45,7 @@ export type Interaction = {
 }
 
 /** What one interaction came to. */
-export type Done = { status: number; stored?: Stored; interaction: Interaction }
+export type Done = { status: number; stored?: Stored | undefined; interaction: Interaction }
 
 const attempts = 20
 /** What a record stands on is not deleted: its status says that it no longer holds. */
@@ -81,7 +83,10 @@ export async function keep(
         [...situations.values()],
         actorOf(request),
         (changes) => apply(exchange, changes, prepared),
-        (all) => [...apart(exchange, request, prepared), ...lookSoon(service.id, people, exchange.now().toISOString()), ...alongside(all)],
+        (all) => {
+          for (const one of all) one.stored = asItStands(situations, one)
+          return [...apart(exchange, request, prepared), ...lookSoon(service.id, people, exchange.now().toISOString()), ...alongside(all)]
+        },
       )
       for (const patient of people) await lookAgain(exchange, patient)
       return done
@@ -149,7 +154,7 @@ async function prepare(exchange: Exchange, request: Request, interactions: reado
         expression: `${at}.identifier`,
       })
     }
-    one.resource = { ...resource, id: one.id as string }
+    one.resource = { ...referralKept(resource, one.present?.body, at, issues), id: one.id as string }
     const patient = patientOf(one.resource)
     if (patient) one.patient = patient
     else if (!aboutNobody.has(one.type))
@@ -164,6 +169,18 @@ async function prepare(exchange: Exchange, request: Request, interactions: reado
   if (issues.length) throw new Refusal(statusFor(issues), issues)
   for (const one of prepared) if (!one.patient && one.present?.patient) one.patient = one.present.patient
   return prepared
+}
+
+/** What was decided about a referral stays on it, and one that is over is not begun again. */
+function referralKept(resource: Resource, present: Resource | undefined, at: string, issues: Issue[]): Resource {
+  if (resource.resourceType !== 'ServiceRequest') return resource
+  const before = present?.resourceType === 'ServiceRequest' ? present : undefined
+  const phase = before && phaseOn(before)
+  if (phase && isFinal(phase) && resource.status !== before.status && resource.status !== 'entered-in-error') {
+    const text = `This referral is over (${phaseWords(phase)}) and stays so: refer the person again with a new ServiceRequest, or say that it was entered in error.`
+    issues.push({ code: 'business-rule', text, expression: `${at}.status` })
+  }
+  return keepingDecisions(resource, before)
 }
 
 /** 400 for what is not FHIR, 422 for FHIR that breaks a rule. */
@@ -244,6 +261,10 @@ async function apply(exchange: Exchange, changes: readonly Change[], prepared: r
   }
   return done
 }
+
+/** With what the plan added to it in the same commit. */
+const asItStands = (situations: ReadonlyMap<string, Situation>, { stored, interaction: { method } }: Done): Stored | undefined =>
+  (stored?.patient && method !== 'DELETE' && situations.get(stored.patient)?.record.get(`${stored.type}/${stored.id}`)) || stored
 
 const actionOf = ({ isNew, method }: Prepared): string =>
   isNew ? 'create' : method === 'DELETE' ? 'delete' : method === 'PATCH' ? 'patch' : 'update'

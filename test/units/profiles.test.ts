@@ -9,6 +9,8 @@ import { profiles } from '../../profiles/index.ts'
 import { allCategories, categories, categoryOfLabel } from '../../src/domain/categories.ts'
 import { partnerKinds } from '../../src/domain/directory.ts'
 import { businessWords, rejectionReasons } from '../../src/domain/handover.ts'
+import { phases } from '../../src/domain/lifecycle.ts'
+import { closures } from '../../src/domain/outcomes.ts'
 import { legalBases } from '../../src/domain/override.ts'
 import { marks } from '../../src/domain/review-marks.ts'
 import { BASE, ours } from '../../src/fhir/systems.ts'
@@ -32,6 +34,8 @@ describe('a code system says what the code says', () => {
     ['category', wordsOf(categories)],
     ['handover-status', businessWords],
     ['rejection-reason', rejectionReasons],
+    ['referral-phase', wordsOf(phases)],
+    ['closure', wordsOf(closures)],
     ['legal-basis', wordsOf(legalBases)],
     ['review-mark', marks],
     ['recipient-kind', Object.fromEntries([...adapters].map(([kind, { name }]) => [kind, name]))],
