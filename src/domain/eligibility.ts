@@ -27,7 +27,7 @@ export type Triage = {
   outcome: 'accepted' | 'held' | 'needs-information' | 'redirected' | 'declined'
   reasons: { code: string; words: string }[]
   /** What the referrer is asked for. */
-  asks: { code: AskCode; words: string }[]
+  asks: { code: AskCode | 'question'; words: string }[]
   /** Where to turn instead: always there when redirected or declined. */
   signpost?: string
   /** When held: the London date from which support may begin. */

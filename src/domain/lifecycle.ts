@@ -160,10 +160,10 @@ function turnedAway({ triage, verdict, agreement, was }: LifeFacts): Phase {
   return agreement === 'refused' && !(was && underWay.includes(was)) ? 'consent-refused' : 'withdrawn'
 }
 
-const isUnderWay = ({ was, agreement, triage, verdict, maybeKnown }: LifeFacts): boolean => {
+const isUnderWay = ({ was, agreement, triage, verdict }: LifeFacts): boolean => {
   if (was && underWay.includes(was)) return true
   const through = triage ? triage === 'accept' : verdict === undefined || verdict === 'accepted'
-  return through && !maybeKnown && (agreement === 'given' || agreement === 'was-given')
+  return through && (agreement === 'given' || agreement === 'was-given')
 }
 
 function along({ worker, was, back, released, releaseDate, extendedUntil }: LifeFacts): Phase {

@@ -180,12 +180,20 @@ function stayOf({ effectivePeriod, component }: Observation): Stay {
   }
 }
 
+/** Is this part in a care team that of the named worker, now or once? */
+export const isNamedWorker = ({ role }: NonNullable<CareTeam['participant']>[number]): boolean =>
+  role?.some((each) => codeIn(each, ours('team-role')) === 'named-worker') === true
+
+/** Two at once, on a day, whose part has no end or ends later. On the day of a handing over both count as one. */
+export const hasTwoWorkers = ({ participant = [] }: CareTeam, day: string): boolean =>
+  participant.filter((one) => isNamedWorker(one) && (!one.period?.end || (londonDate(one.period.end) ?? one.period.end) > day)).length > 1
+
 /** The named worker: member of a care team that is not over, whose part in it is not over. */
 function workerOf(teams: readonly CareTeam[], index: Index, day: string | undefined): Worker | undefined {
   const parts = teams
     .filter(({ status }) => status !== 'inactive')
     .flatMap((team) => team.participant ?? [])
-    .filter(({ role, member }) => member && role?.some((each) => codeIn(each, ours('team-role')) === 'named-worker'))
+    .filter((one) => one.member && isNamedWorker(one))
     .filter(({ period }) => !day || !period?.end || (londonDate(period.end) ?? period.end) >= day)
   const current =
     parts.find(({ period }) => !period?.end) ?? parts.sort((a, b) => String(b.period?.end).localeCompare(String(a.period?.end)))[0]

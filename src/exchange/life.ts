@@ -48,6 +48,7 @@ export function lifeOf(situation: Situation, known: Understanding, id?: string):
     ...(person?.died ? { died: true as const } : {}),
     ...(verdict ? { verdict: verdict as NonNullable<LifeFacts['verdict']> } : {}),
     ...(triage ? { triage } : {}),
+    ...(answer && mayBeKnown(situation) ? { maybeKnown: true as const } : {}),
     ...(closed ? { closed } : {}),
     ...(extension ? { extendedUntil: extension.until } : {}),
     ...(released ? { released } : {}),
@@ -74,6 +75,9 @@ function requestOf(situation: Situation, known: Understanding, id = known.case?.
   // What was made in error is not read, so that the case has no referral then.
   return requests.find(({ status }) => status === 'entered-in-error')
 }
+
+/** Somebody has still to say whether this is a person we know (closed-loop.md C1 row 2). */
+const mayBeKnown = ({ alike, work }: Situation): boolean => (alike ? alike.length > 0 : work.some(({ reason }) => reason === 'duplicate'))
 
 /** Has the person said yes to RECONNECT? A referrer's word that they did (BaRS) is none, and a consent that gives nobody anything neither. */
 function agreementIn(situation: Situation, known: Understanding): LifeFacts['agreement'] {

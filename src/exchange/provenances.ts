@@ -2,12 +2,13 @@
  * Where what is on record comes from, as Provenance: made from the audit when a service asks for it, like the AuditEvents.
  *
  * A change of the consent (what it replaced), a referral by the person or the family (they are the informants, whoever wrote it down
- * entered it), a release date (whose word it is), and every move of a handover.
+ * entered it), a release date (whose word it is), every move of a handover, and where a referral stands and what was decided about it.
  *
  * @see domain/consent.md B7; docs/adr/0007-audit-rendered.md
  */
 import type { Provenance, ProvenanceAgent, Reference } from '@medplum/fhirtypes'
 import { type HandoverState, stateWords } from '../domain/handover.ts'
+import { isPhase, phaseWords } from '../domain/lifecycle.ts'
 import { clientId } from '../fhir/balp.ts'
 import type { SearchQuery } from '../fhir/search.ts'
 import { fits, peopleAsked } from '../fhir/search-terms.ts'
@@ -17,7 +18,7 @@ import type { Database } from '../store/database.ts'
 import { readResource } from '../store/resources.ts'
 import { rowIdOf } from './audit-events.ts'
 
-type Detail = { informant?: string; from?: HandoverState; to?: HandoverState; by?: string }
+type Detail = { informant?: string; from?: HandoverState | string; to?: HandoverState | string; decision?: string; outcome?: string }
 const suffix = '-provenance'
 const mostRows = 10_000
 
@@ -48,10 +49,13 @@ function provenanceOf(row: AuditRow): Provenance | undefined {
   const [type = '', id = '', , version] = row.entity?.split('/') ?? []
   const detail = (row.detail ? JSON.parse(row.detail) : {}) as Detail
   const written = /^(create|update|patch|refer)$/.test(row.action) && detail.informant !== undefined
-  const moved = /^(answer|move)$/.test(row.action) && detail.to !== undefined
-  if (!row.patient || (!written && !moved)) return undefined
+  const moved = /^(answer|move|phase)$/.test(row.action) && detail.to !== undefined
+  const decided = decisions[row.action] !== undefined && row.who !== 'exchange'
+  if (!row.patient || (!written && !moved && !decided)) return undefined
   const before = type === 'Consent' && Number(version) > 1 ? `Consent/${id}/_history/${Number(version) - 1}` : undefined
-  const words = detail.to && `${detail.from ? stateWords(detail.from) : 'begun'}, then ${stateWords(detail.to)}`
+  const words = decided
+    ? decisions[row.action]?.(detail)
+    : detail.to && `${detail.from ? wordsOf(detail.from) : 'begun'}, then ${wordsOf(detail.to)}`
   return {
     resourceType: 'Provenance',
     id: `${row.id}${suffix}`,
@@ -73,6 +77,18 @@ function provenanceOf(row: AuditRow): Provenance | undefined {
     ],
     ...(before ? { entity: [{ role: 'revision', what: { reference: before } }] } : {}),
   }
+}
+
+/** A handover's state, or a referral's phase. */
+const wordsOf = (state: HandoverState | string): string =>
+  typeof state === 'object' ? stateWords(state) : isPhase(state) ? phaseWords(state) : state
+
+/** What a person decided about a referral, by the operation it was decided with. */
+const decisions: Readonly<Record<string, ((detail: Detail) => string) | undefined>> = {
+  triage: ({ decision }) => `triage: ${decision}`,
+  allocate: () => 'a worker is named',
+  extend: () => 'support is extended',
+  close: ({ outcome }) => `support ends: ${outcome}`,
 }
 
 const agent = (code: string, who: Reference): ProvenanceAgent => ({

@@ -4,8 +4,9 @@
  * The answer to a referrer is a Task on the service's shelf and on the referrer's; it tells the outcome and nothing else about
  * the person than the referrer said.
  */
-import type { Task } from '@medplum/fhirtypes'
+import type { ServiceRequest, Task } from '@medplum/fhirtypes'
 import { addWorkingDays, endOfDay, startOfDay, today } from '../domain/calendar.ts'
+import { latestOf } from '../domain/decisions.ts'
 import { type Triage, triage } from '../domain/eligibility.ts'
 import { ours } from '../fhir/systems.ts'
 import type { Change } from './change.ts'
@@ -28,19 +29,22 @@ export function planReferrals(change: Change, known: Understanding): void {
   const { situation } = change
   for (const task of tasksOf(situation).filter(isReferralAnswer)) {
     if (task.status === 'completed' || task.status === 'rejected' || task.status === 'cancelled' || !known.case) continue
-    // Once accepted it is the service's: what is learned later changes the case, not the answer.
-    if (outcomeOf(task) === 'accepted') {
+    const decided = decidedAbout(change, task)
+    // Once accepted it is the service's: what is learned later changes the case, not the answer; what a person decides does.
+    if (outcomeOf(task) === 'accepted' && (!decided || decided.outcome === 'accepted')) {
       askForAgreement(change, task, known)
       continue
     }
-    const verdict = triage({
-      case: known.case,
-      service: situation.service,
-      today: today(situation.now),
-      referredOn: today(new Date(task.authoredOn as string)),
-      nhsNumberUntraced: hasUntracedNhsNumber(situation),
-      transfer: isTransferIn(task),
-    })
+    const verdict =
+      decided ??
+      triage({
+        case: known.case,
+        service: situation.service,
+        today: today(situation.now),
+        referredOn: today(new Date(task.authoredOn as string)),
+        nhsNumberUntraced: hasUntracedNhsNumber(situation),
+        transfer: isTransferIn(task),
+      })
     const answered = answer(task, verdict, situation.now.toISOString())
     if (outcomeOf(task) !== verdict.outcome || words(task) !== words(answered)) {
       change.put(serviceShelf(situation.service.id), answered)
@@ -55,6 +59,23 @@ export function planReferrals(change: Change, known: Understanding): void {
   }
 }
 
+/** What somebody of the service decided (`$triage`) stands, whatever the rules say; its words go to the referrer. */
+function decidedAbout({ situation }: Change, task: Task): Triage | undefined {
+  const request = situation.record.get(task.focus?.reference as string)?.body as ServiceRequest | undefined
+  const decision = request && latestOf(request, 'triage')
+  if (!decision) return undefined
+  const { code, reason, because = 'other', signpost, question } = decision
+  return {
+    outcome: outcomes[code],
+    reasons: reason ? [{ code: because, words: reason }] : [{ code: 'eligible', words: acceptedWords }],
+    asks: question ? [{ code: 'question', words: question }] : [],
+    ...(signpost ? { signpost } : {}),
+  }
+}
+
+const outcomes = { accept: 'accepted', ask: 'needs-information', redirect: 'redirected', decline: 'declined' } as const
+const acceptedWords = 'The person can be supported by RECONNECT. A care navigator will meet them.'
+
 function wait(change: Change, task: Task, verdict: Triage, known: Understanding): void {
   const { situation } = change
   const about = (reason: string) => `${reason}:${task.id}`
@@ -63,11 +84,13 @@ function wait(change: Change, task: Task, verdict: Triage, known: Understanding)
   if (verdict.outcome === 'needs-information') {
     const until = endOfDay(addWorkingDays(today(new Date(task.authoredOn as string)), 5))
     const asks = verdict.asks.map((ask) => ask.words).join(' ')
-    if (until > situation.now.toISOString()) change.wait(about('information'), until)
+    const waiting = until > situation.now.toISOString()
+    if (waiting) change.wait(about('information'), until)
+    const late = 'It has waited for five working days: speak to the referrer, or decline it for want of information ($triage).'
     change.ask({
       about: about('needs-information'),
       reason: 'needs-information',
-      words: `A referral waits for information. ${asks}`,
+      words: `A referral waits for information. ${waiting ? '' : `${late} `}${asks}`,
       task: task.id as string,
     })
   }

@@ -4,10 +4,13 @@
 import type { Request } from '../access/caller.ts'
 import { outcome, Refusal, refuse } from '../fhir/outcome.ts'
 import { validate } from '../fhir/validate.ts'
+import { allocateWorker } from './allocate.ts'
 import type { Steps } from './ask.ts'
 import { transact } from './bundle.ts'
+import { closeReferral } from './close.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { dryRun, whoWasTold, why } from './explain.ts'
+import { extendSupport } from './extend.ts'
 import { processMessage } from './message.ts'
 import { notSame } from './not-same.ts'
 import { override, reviewOverride } from './override.ts'
@@ -15,6 +18,7 @@ import { doubtfulNumbers, wrongNumbers } from './patient.ts'
 import { readHistory, readOne, readOneVersion, searchFor } from './reading.ts'
 import { write } from './receive.ts'
 import { everything } from './subject-access.ts'
+import { triageReferral } from './triage.ts'
 
 export const stepsOf = (exchange: Exchange): Steps => ({
   read: (request, type, id) => readOne(exchange, request, type, id),
@@ -43,6 +47,10 @@ async function operation(
     if (asked === 'Patient $override') return override(exchange, request, target.id, input.body)
     if (asked === 'Patient $override-review') return reviewOverride(exchange, request, target.id, input.body)
     if (asked === 'Patient $not-same') return notSame(exchange, request, target.id, input.body)
+    if (asked === 'ServiceRequest $triage') return triageReferral(exchange, request, target.id, input.body)
+    if (asked === 'ServiceRequest $allocate') return allocateWorker(exchange, request, target.id, input.body)
+    if (asked === 'ServiceRequest $extend') return extendSupport(exchange, request, target.id, input.body)
+    if (asked === 'ServiceRequest $close') return closeReferral(exchange, request, target.id, input.body)
     if (asked === 'CarePlan $handover') {
       if (input.params.get('dryRun') === 'true' || dryRunIn(input.body)) return dryRun(exchange, request, target.id)
       throw refuse(

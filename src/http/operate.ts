@@ -36,7 +36,6 @@ export function operationHandler(hall: Hall, level: Level, typeFor?: TypeFor): {
     const large = params.get('print') === 'large'
     const mayGet = operation.methods.includes('GET') || (operation.dryRun && params.get('dryRun') === 'true')
     if (method === 'GET' && !mayGet) throw methodNotAllowed(operation.methods)
-    if (operation.toCome) throw refuse(501, 'not-supported', 'This operation is not supported yet.')
     const body = method === 'POST' ? await jsonOf(c.req) : undefined
     const letter = operation.dryRun && isDry(params, body) ? 'r' : operation.letter
     // Without a letter any token will do; the type must still be one that is served.

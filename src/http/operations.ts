@@ -12,8 +12,6 @@ export type Operation = {
   methods: readonly ('GET' | 'POST')[]
   /** Scope letter on the resource type; absent: any token will do. */
   letter?: Letter
-  /** Still to come: asking for it answers 501, and the CapabilityStatement does not claim it. */
-  toCome?: true
   /** A person can read the answer too: as HTML, and where it can be made as PDF. */
   readable?: true
   /** `dryRun=true` changes nothing: GET is allowed and reading is enough. */
@@ -38,10 +36,10 @@ const ask = (name: string, type: string): Operation => ({
 })
 
 export const operations: Readonly<Record<string, Operation>> = {
-  triage: { ...act('triage', 'ServiceRequest'), toCome: true },
-  allocate: { ...act('allocate', 'ServiceRequest'), toCome: true },
-  extend: { ...act('extend', 'ServiceRequest'), toCome: true },
-  close: { ...act('close', 'ServiceRequest'), toCome: true },
+  triage: act('triage', 'ServiceRequest'),
+  allocate: act('allocate', 'ServiceRequest'),
+  extend: act('extend', 'ServiceRequest'),
+  close: act('close', 'ServiceRequest'),
   handover: { ...act('handover', 'CarePlan'), dryRun: true },
   why: ask('why', 'Task'),
   everything: {
@@ -67,6 +65,4 @@ export const processMessage = {
 }
 
 export const operationsOf = (type: string): [name: string, operation: Operation][] =>
-  Object.entries(operations).filter(
-    ([, one]) => !one.toCome && (one.types.includes(type) || (one.types.includes('*') && one.levels.includes('type'))),
-  )
+  Object.entries(operations).filter(([, one]) => one.types.includes(type) || (one.types.includes('*') && one.levels.includes('type')))

@@ -405,11 +405,9 @@ describe('what is asked', () => {
       )
   })
 
-  test('that is still to come answers 501, and is not claimed', async () => {
-    await refusedWith(await door.call('case-system', 'POST', '/fhir/ServiceRequest/1/$triage'), 501, 'not-supported')
+  test('is claimed', async () => {
     const statement = JSON.stringify(await (await door.call('case-system', 'GET', '/fhir/metadata')).json())
-    expect(statement).toContain('OperationDefinition/why')
-    expect(statement).not.toContain('OperationDefinition/triage')
+    for (const name of ['why', 'triage', 'allocate', 'extend', 'close']) expect(statement).toContain(`OperationDefinition/${name}`)
   })
 
   test('by a method the address does not know: 405 with Allow', async () => {

@@ -319,6 +319,8 @@ const operations = [
   '$override-review',
   '$not-same',
   '$triage',
+  '$allocate',
+  '$extend',
   '$close',
   '$who-was-told',
   `$${canary.toLowerCase()}`,

@@ -1,0 +1,52 @@
+/**
+ * `ServiceRequest/{id}/$triage`: somebody of the service decides about a referral: takes it, asks for more, sends it on, or declines with
+ * where to turn instead. The referrer is answered in the same commit. What a person decided, the rules of triage no longer change.
+ *
+ * @see domain/closed-loop.md C1 rows 3, 6, 7, 8
+ */
+import type { ServiceRequest } from '@medplum/fhirtypes'
+import type { Request } from '../access/caller.ts'
+import { type ReferralDecision, type TriageCode, withDecision } from '../domain/decisions.ts'
+import { Refusal } from '../fhir/outcome.ts'
+import type { Answer, Exchange } from './exchange.ts'
+import { mustBeIn, onReferral } from './on-referral.ts'
+import { reader } from './parameters.ts'
+import { serviceShelf } from './situation.ts'
+
+const decisions = ['accept', 'ask', 'redirect', 'decline'] as const satisfies readonly TriageCode[]
+/** Why, as a code (`BASE/CodeSystem/referral-reason`). */
+const reasons = ['not-eligible', 'no-information', 'out-of-area', 'under-18', 'duplicate', 'needs-met-elsewhere', 'other'] as const
+
+export function triageReferral(exchange: Exchange, request: Request, id: string, body: unknown): Promise<Answer> {
+  const said = triageSaid(body)
+  return onReferral(exchange, request, 'triage', id, body, (change, { request: referral, phase }) => {
+    mustBeIn(phase, ['submitted', 'triage', 'info-requested', 'held-early', 'consent-pending'])
+    const { situation } = change
+    const decided: ServiceRequest = withDecision(referral, { ...said, at: situation.now.toISOString() })
+    change.put(serviceShelf(situation.service.id), decided)
+    const detail = { decision: said.code, phase }
+    change.audit({ action: 'triage', entity: `ServiceRequest/${id}`, detail: JSON.stringify(detail) })
+  })
+}
+
+/** @throws Refusal 422 naming everything that is missing: a reason unless it is taken, a question when asked, where to turn when turned away */
+function triageSaid(body: unknown): Omit<Extract<ReferralDecision, { kind: 'triage' }>, 'at'> {
+  const { issues, text, code, one, someone } = reader(body)
+  const decision = code('decision', decisions) as TriageCode
+  const turnsAway = decision === 'redirect' || decision === 'decline'
+  const reason = text('reason', decision !== 'accept', 'Say why, in words the referrer can read.')
+  const signpost = text('signpost', turnsAway, 'Say where the person can turn instead: nobody is turned away without.')
+  const question = text('question', decision === 'ask', 'Say what the referrer is asked.')
+  const because = one('code') ? code('code', reasons) : undefined
+  const by = someone('by')
+  if (issues.length) throw new Refusal(422, issues)
+  return {
+    kind: 'triage',
+    code: decision,
+    by,
+    ...(reason ? { reason } : {}),
+    ...(because ? { because } : {}),
+    ...(signpost ? { signpost } : {}),
+    ...(question ? { question } : {}),
+  }
+}
