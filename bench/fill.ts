@@ -3,14 +3,15 @@
  *
  * One person is handed in to a real gateway. Everything it wrote about them (resources on all five shelves, audit, timers, work items)
  * is written again for each further person, with another's ids, numbers, name and times, through the store: sealed with a key of their
- * own, under terms of their own, in the store's own transactions, and the audit sealed behind it. Only the outbox is left out: a message
- * that was delivered is not searched.
+ * own, under terms of their own, in the store's own transactions, and the audit sealed behind it. The outbox is left out unless it is asked
+ * for: a message that was delivered is not searched, but it is looked at when the person is.
  */
 import { join } from 'node:path'
 import { v7 as newId } from 'uuid'
 import { type AuditRow, auditOf, recordAudit } from '../src/store/audit.ts'
 import { sealAudit } from '../src/store/audit-seal.ts'
 import { type Database, type Statement, statement } from '../src/store/database.ts'
+import { type Owed, owe, owedOfPatient } from '../src/store/owed.ts'
 import { newPerson } from '../src/store/people.ts'
 import { columns, createResource, readStored, type Stored } from '../src/store/resources.ts'
 import { openStore } from '../src/store/sealed.ts'
@@ -18,7 +19,7 @@ import { openSqlite } from '../src/store/sqlite.ts'
 import { setTimer, type Timer } from '../src/store/timers.ts'
 import { openWorkItem, type WorkItem, workOf } from '../src/store/work-items.ts'
 import { type BenchCase, benchCase, service } from './case.ts'
-import { caseSystem, masterKey, startGateway } from './gateway.ts'
+import { caseSystem, type Gateway, masterKey, startGateway } from './gateway.ts'
 import { loader } from './load.ts'
 import type { Partners } from './partner.ts'
 import { arrivals, intake, messagesOfCase, settled } from './stage.ts'
@@ -26,12 +27,20 @@ import { arrivals, intake, messagesOfCase, settled } from './stage.ts'
 export type Filled = { people: number; resources: number; seconds: number }
 
 /** All that stands about one person, and who they are. */
-type About = { patient: string; resources: Stored[]; audit: AuditRow[]; timers: Timer[]; work: WorkItem[] }
+type About = { patient: string; resources: Stored[]; audit: AuditRow[]; timers: Timer[]; work: WorkItem[]; owed: Owed[] }
 /** The text of one person, cut where another's differs: text, what stands there, text, ... */
 type Template = { parts: readonly string[]; at: number; first: BenchCase; resources: number }
 
-/** The first person of a fresh database in `folder`, handed in as anybody is. */
-export async function templateIn(folder: string, partners: Partners): Promise<Template> {
+/**
+ * The first person of a fresh database in `folder`, handed in as anybody is.
+ *
+ * @param then what happens to them before everybody else is made like them, by the partners of this gateway
+ */
+export async function templateIn(
+  folder: string,
+  partners: Partners,
+  then: { outbox?: true; happens?: (gateway: Gateway) => Promise<unknown> } = {},
+): Promise<Template> {
   const first = benchCase(0)
   const gateway = await startGateway(partners.urls, folder)
   const load = loader(gateway.url)
@@ -39,6 +48,7 @@ export async function templateIn(folder: string, partners: Partners): Promise<Te
   await load.must(intake(first, await gateway.as(caseSystem)) ?? { path: '/' })
   await arrivals(partners, messagesOfCase)
   await settled(gateway)
+  await then.happens?.(gateway)
   load.close()
   await gateway.stop()
 
@@ -51,6 +61,7 @@ export async function templateIn(folder: string, partners: Partners): Promise<Te
     audit: (await auditOf(database, patient)).reverse(),
     timers: await database.query<Timer>(statement('select patient, about, service, due_at as dueAt from timer')),
     work: await workOf(database, patient),
+    owed: then.outbox ? await owedOfPatient(database, patient) : [],
   }
   await database.close()
   const own = [first.nhsNumber, first.noms, first.family].join('|')
@@ -71,13 +82,13 @@ const together = 16
 
 /**
  * @param before what is there already, the template's person included
- * @param wanted resources there are to be at least, and at the last
+ * @param wanted resources there are to be at least, and at the last; `spread`: over the days before, not all at the same time
  */
 export async function fill(
   folder: string,
   template: Template,
   before: Filled,
-  { resources, last }: { resources: number; last: number },
+  { resources, last, spread = true }: { resources: number; last: number; spread?: boolean },
 ): Promise<Filled> {
   const began = performance.now()
   const database = await openIn(folder)
@@ -87,7 +98,8 @@ export async function fill(
   const start = template.at - days * dayMs
   let next = from
   const hand = async () => {
-    for (let n = next++; n < upTo; n = next++) await database.atomically(unitOf(another(template, n, start + n * stepMs - template.at)))
+    for (let n = next++; n < upTo; n = next++)
+      await database.atomically(unitOf(another(template, n, spread ? start + n * stepMs - template.at : 0)))
   }
   await Promise.all(Array.from({ length: together }, hand))
   await sealAll(database)
@@ -123,12 +135,16 @@ function timeLike(time: string, at: number, laterMs: number): string {
   return Math.abs(when - at) < 60_000 ? new Date(when + laterMs).toISOString() : time
 }
 
-const unitOf = ({ patient, resources, audit, timers, work }: About): Statement[] => [
+const unitOf = ({ patient, resources, audit, timers, work, owed }: About): Statement[] => [
   newPerson(patient, service),
   ...resources.flatMap(createResource),
   recordAudit(audit),
   ...timers.map(setTimer),
   ...work.map(openWorkItem),
+  ...owed.flatMap(({ body, ...message }) => [
+    ...owe({ ...message, body: body as string }),
+    statement(`update owed set state = 'delivered', attempts = 1, settled_at = created_at where id = ?`, message.id),
+  ]),
 ]
 
 async function sealAll(database: Database): Promise<void> {

@@ -118,8 +118,9 @@ export const masterKey = Buffer.alloc(32, 7)
 /**
  * @param urls where each of the four partners listens, by id
  * @param kept a data folder that is there and stays; absent: a fresh one that goes when it stops
+ * @param clock where a stopped clock begins; absent: the real one
  */
-export async function startGateway(urls: Readonly<Record<string, string>>, kept?: string): Promise<Gateway> {
+export async function startGateway(urls: Readonly<Record<string, string>>, kept?: string, clock?: string): Promise<Gateway> {
   const { privateKey, publicKey } = await generateKeyPair('ES384')
   const jwks = { keys: [{ ...(await exportJWK(publicKey)), kid: 'bench', alg: 'ES384', use: 'sig' }] }
   const ids = Object.keys(partnerKinds)
@@ -152,6 +153,7 @@ export async function startGateway(urls: Readonly<Record<string, string>>, kept?
         MASTER_KEY: masterKey.toString('base64'),
         RATE_LIMIT: '1000000',
         LOG_LEVEL: 'error',
+        ...(clock ? { CLOCK: `manual:${clock}` } : {}),
       }
     },
     kept,

@@ -3,7 +3,7 @@
  */
 import { Agent, request } from 'node:http'
 
-export type Call = { method?: 'GET' | 'POST'; path: string; body?: Buffer; headers?: Record<string, string> }
+export type Call = { method?: 'GET' | 'POST' | 'PUT'; path: string; body?: Buffer; headers?: Record<string, string> }
 export type Timed = {
   /** Done for each second, and how many in all. */
   perSecond: number

@@ -16,12 +16,23 @@ export type Size = {
   rates: readonly number[]
   /** Resources in the database, for searching in ever more of them. */
   resources: readonly number[]
+  /** Open cases whose timers a day's are part of, and people whose release date is changed at once. */
+  open: number
+  moved: number
   /** Requests after which memory is looked at again. */
   requests: number
 }
 export const sizes: Record<'small' | 'full', Size> = {
-  small: { cases: 40, seconds: 0.3, rates: [20], resources: [300, 900], requests: 300 },
-  full: { cases: 600, seconds: 4, rates: [10, 20, 100], resources: [10_000, 100_000, 1_000_000], requests: 100_000 },
+  small: { cases: 40, seconds: 0.3, rates: [20], resources: [300, 900], requests: 300, open: 400, moved: 10 },
+  full: {
+    cases: 600,
+    seconds: 4,
+    rates: [10, 20, 100],
+    resources: [10_000, 100_000, 1_000_000],
+    requests: 100_000,
+    open: 100_000,
+    moved: 1_000,
+  },
 }
 
 type Warm = { tables: Written; message: string }

@@ -12,6 +12,7 @@ import lasting from './lasting.ts'
 import reading from './reading.ts'
 import sick from './sick.ts'
 import start from './start.ts'
+import timers from './timers.ts'
 
 export const measures: Readonly<Record<string, Measure>> = {
   start,
@@ -23,5 +24,6 @@ export const measures: Readonly<Record<string, Measure>> = {
   sick,
   lasting,
   growth,
+  timers,
   decide,
 }
