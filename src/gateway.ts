@@ -17,6 +17,7 @@ import { hashesOf } from './domain/sign-off.ts'
 import type { Log } from './exchange/exchange.ts'
 import { keepHouse } from './exchange/housekeeping.ts'
 import { type Open, openExchange } from './exchange/open.ts'
+import { reconcile } from './exchange/reconcile.ts'
 import { keptTypes, readOnlyTypes } from './fhir/kept-types.ts'
 import { searchParameters } from './fhir/search-parameters.ts'
 import { createApp } from './http/app.ts'
@@ -172,6 +173,7 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
       const tidied = await keepHouse(open.exchange, { years, messagesDays, answersDays })
       const pages = await giveBack(database)
       if (tidied.answers + tidied.messages + tidied.review + pages > 0) log('info', 'house.kept', { ...tidied, pages })
+      log('info', 'reconciled', await reconcile(open.exchange))
     },
     failed,
   )

@@ -16,6 +16,7 @@ import type { Exchange } from './exchange/exchange.ts'
 import { signatureTimer } from './exchange/handovers.ts'
 import { keepHouse } from './exchange/housekeeping.ts'
 import { type Open, openExchange } from './exchange/open.ts'
+import { reconcile } from './exchange/reconcile.ts'
 import { stepsOf } from './exchange/steps.ts'
 import { keptTypes, readOnlyTypes } from './fhir/kept-types.ts'
 import { outcome } from './fhir/outcome.ts'
@@ -38,6 +39,8 @@ const takingMs = 8_000
 const attemptMs = 20_000
 /** The cron turns once a minute. */
 const cronTakingMs = 50_000
+/** Of a night's turn, for looking whether everything is as it should be. */
+const reconcilingMs = 30_000
 /** When there is least to do, in UTC. A night that the cron skips is made up for by the next. */
 const [nightHour, nightMinute] = [2, 17]
 /** How old what an isolate knows of the directory may be. */
@@ -228,6 +231,8 @@ async function open(config: Config, env: Env): Promise<Gateway> {
       if (at.getUTCHours() !== nightHour || at.getUTCMinutes() !== nightMinute) return
       const { retentionYears: years, keepMessagesDays: messagesDays, keepAnswersDays: answersDays } = config
       log('info', 'house.kept', await keepHouse(exchange, { years, messagesDays, answersDays }))
+      // As many people as there is time for, from where the night before came to.
+      await work(cronTakingMs, async (own) => log('info', 'reconciled', await reconcile(own.exchange, { withinMs: reconcilingMs })))
     },
     async stop() {
       stopping = true

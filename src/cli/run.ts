@@ -13,6 +13,7 @@ import { erasePerson, holdPerson } from './erase.ts'
 import { rotate } from './keys.ts'
 import { listLanes, pauseLane, resumeLane } from './lanes.ts'
 import { listOwed, sendOwed } from './owed.ts'
+import { reconcileNow } from './reconcile.ts'
 import { restore } from './restore.ts'
 import { retentionDestroy, retentionDue, retentionKeep } from './retention.ts'
 import { sign } from './sign.ts'
@@ -33,6 +34,7 @@ export const verbs: readonly Verb[] = [
   pauseLane,
   resumeLane,
   listWork,
+  reconcileNow,
   whoWasTold,
   subjectAccess,
   verify,

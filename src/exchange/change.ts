@@ -58,8 +58,13 @@ export type Change = {
   hold(message: Owed, leaseUntil: string): void
   /** Timers and work items that were not said again go: the plan says all that is waited for each time. */
   settleWaiting(): void
+  /** How much of what should be so is not: nought of everything when all is as it was. */
+  differences(): Differences
   statements(): Statement[]
 }
+
+/** Resources on the service's shelf and on others', messages, timers and work items that are written, or go. */
+export type Differences = { record: number; shelves: number; messages: number; timers: number; work: number }
 
 export function startChange(situation: Situation, actor: Actor): Change {
   const at = situation.now.toISOString()
@@ -181,6 +186,20 @@ export function startChange(situation: Situation, actor: Actor): Change {
     settleWaiting() {
       settled = true
     },
+    differences() {
+      const places = [...after.keys()].filter((key) => after.get(key) !== 'gone' || before.get(key))
+      const record = places.filter((key) => key.startsWith(`${shelf} `)).length
+      const { timers, work } = situation
+      const moved = [...waits].filter(([about, dueAt]) => !timers.some((row) => row.about === about && row.dueAt === dueAt))
+      const asked = [...questions.values()].filter(({ about, words }) => !work.some((row) => row.about === about && row.words === words))
+      return {
+        record,
+        shelves: places.length - record,
+        messages: owing.length,
+        timers: moved.length + timers.filter(({ about }) => !waits.has(about)).length,
+        work: asked.length + work.filter(({ about }) => isPlanned(about, situation) && !questions.has(about)).length,
+      }
+    },
     statements() {
       const { patient, service, revision } = situation
       const unit: Statement[] = [revision === undefined ? newPerson(patient, service.id) : nextRevision(patient, revision)]
@@ -243,7 +262,7 @@ function movesIn(
  * merge left to be sorted and what HMPPS said a person's; who may be the same person is known only when it was looked for.
  */
 const isPlanned = (about: string, { alike }: Situation): boolean =>
-  !/^(parked|merge|hmpps):/.test(about) && (alike !== undefined || !about.startsWith('duplicate:'))
+  !/^(parked|merge|hmpps|reconcile):/.test(about) && (alike !== undefined || !about.startsWith('duplicate:'))
 
 /** A message that waited for a person, and will not be sent any more. */
 const isVoid = (owed: readonly Owed[], about: string): boolean => owed.some(({ id, state }) => state === 'void' && about === `parked:${id}`)

@@ -2,6 +2,7 @@
  * What waits and what needs a person, for `/metrics`: asked of the database when the page is, never of what is settled.
  */
 import type { Exchange } from '../exchange/exchange.ts'
+import { lastReconciled } from '../exchange/reconcile.ts'
 import { lanes, standingOf } from '../store/lanes.ts'
 import { onItsWay, unsettledCounts } from '../store/owed.ts'
 import { openWorkCounts } from '../store/work-items.ts'
@@ -36,5 +37,9 @@ export function metricsOf({ database, directory, now }: Pick<Exchange, 'database
   metrics.gauge('work_items_open', 'What needs a person.', async () =>
     (await openWorkCounts(database)).map(({ service, reason, count }) => ({ labels: { service, reason }, value: count })),
   )
+  metrics.gauge('reconciled', 'What the last night found: people looked at, put right, asked about, by what.', async () => {
+    const { at: _at, ...found } = (await lastReconciled(database)) ?? { at: '' }
+    return Object.entries(found).map(([what, value]) => ({ labels: { what }, value }))
+  })
   return metrics
 }

@@ -57,6 +57,10 @@ export const auditOf = (database: Database, patient: string, limit = 200, before
     ),
   )
 
+/** Everything a person's partners were told, or owed. */
+export const owedInAudit = (database: Database, patient: string): Promise<AuditRow[]> =>
+  read(database, statement(`select ${columns} from audit where patient = ? and action = 'owe' order by seq`, patient))
+
 /** What is looked for in the audit; `from` and `upto` are instants, both meant. */
 export type AuditQuery = {
   /** Rows of this service and about its people; absent: all there are. */

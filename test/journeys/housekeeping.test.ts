@@ -85,7 +85,8 @@ test('what arrived long ago is emptied and its room given back while requests ar
   expect(answered).toBeGreaterThan(5)
   expect(lines.find(([event]) => event === 'house.kept')?.[1]).toMatchObject({ messages: 1_501, answers: 0, review: 0 })
   expect(lines.map(([event]) => event)).not.toContain('tick.failed')
-  expect(await toldAbout(began.gateway.open.exchange, patient)).toEqual(told)
+  // Probation had not answered, so that it was reminded meanwhile.
+  expect(await toldAbout(began.gateway.open.exchange, patient)).toEqual(expect.arrayContaining(told))
   await began.gateway.stop()
   const after = statSync(file).size
   expect(before).toBeGreaterThan(20_000_000)

@@ -1,0 +1,197 @@
+/**
+ * Once a night: is everything as it should be? Everybody is looked at in turn, whatever their timers say. What can be put right by looking
+ * again (a timer, a work item, a shelf, a message that is owed) is; what nobody can explain is asked about.
+ *
+ * Nothing here is relied on: it finds what a fault of ours, a restored backup or a hand in the database left behind.
+ */
+import { v7 as newId } from 'uuid'
+import type { Disclosure } from '../mapping.ts'
+import { type AuditRow, owedInAudit } from '../store/audit.ts'
+import type { Statement } from '../store/database.ts'
+import { markOf, setMark } from '../store/marks.ts'
+import { owedToNobody, parkedUnasked, voidOwed } from '../store/owed.ts'
+import { peopleKept } from '../store/retention.ts'
+import { openWorkItem, resolveWorkItem } from '../store/work-items.ts'
+import { learnToldInError } from './agreements.ts'
+import { lookAgain } from './amend.ts'
+import { type Differences, startChange } from './change.ts'
+import type { Exchange } from './exchange.ts'
+import { plan } from './plan.ts'
+import { type Situation, situationOf } from './situation.ts'
+import { unwatched } from './watched.ts'
+
+export type Reconciled = {
+  people: number
+  /** People whose record led to something else than stood there, and what: put right by looking again. */
+  repaired: number
+} & Record<keyof Differences, number> & {
+    /** Open, and nothing would wake it even after looking again; on a partner's shelf, and no audit tells of it: asked about. */
+    unwatched: number
+    unexplained: number
+    /** Messages about somebody who was erased, made void; parked messages nobody was asked about. */
+    toNobody: number
+    parked: number
+    /** Of a service that is not in the directory. */
+    strangers: number
+    /** People who could not be looked at. */
+    failed: number
+  }
+
+/** @param write false: only counted */
+export type How = { write?: boolean; withinMs?: number }
+
+const atOnce = 100
+const about = 'reconcile:'
+const placeMark = 'reconcile.after'
+const reportMark = 'reconciled'
+
+/**
+ * @returns what was found. With `withinMs` it ends in time and goes on there when it is called again
+ */
+export async function reconcile(exchange: Exchange, { write = true, withinMs }: How = {}): Promise<Reconciled> {
+  const { database } = exchange
+  const end = withinMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + withinMs
+  const found: Reconciled = { ...none, ...(await messages(exchange, write)) }
+  let after = withinMs === undefined ? '' : ((await markOf(database, placeMark)) ?? '')
+  for (;;) {
+    const people = await peopleKept(database, after, atOnce)
+    for (const { id } of people) {
+      await one(exchange, id, found, write)
+      // Nobody waits for this; requests and deliveries have their turn.
+      await new Promise((done) => setTimeout(done, 0))
+    }
+    after = people.length < atOnce ? '' : (people.at(-1)?.id as string)
+    if (after === '' || performance.now() > end) break
+  }
+  if (write) {
+    const report = JSON.stringify({ at: exchange.now().toISOString(), ...found })
+    await database.atomically([setMark(reportMark, report), ...(withinMs === undefined ? [] : [setMark(placeMark, after)])])
+  }
+  return found
+}
+
+const none: Reconciled = {
+  people: 0,
+  repaired: 0,
+  ...{ timers: 0, work: 0, record: 0, shelves: 0, messages: 0 },
+  ...{ unwatched: 0, unexplained: 0, toNobody: 0, parked: 0, strangers: 0, failed: 0 },
+}
+
+/** What the last night found, for the metrics. */
+export async function lastReconciled(database: Exchange['database']): Promise<(Reconciled & { at: string }) | undefined> {
+  const kept = await markOf(database, reportMark)
+  return kept === undefined ? undefined : (JSON.parse(kept) as Reconciled & { at: string })
+}
+
+async function one(exchange: Exchange, patient: string, found: Reconciled, write: boolean): Promise<void> {
+  found.people++
+  try {
+    const situation = await situationOf(exchange, patient)
+    if (!situation) {
+      found.strangers++
+      return
+    }
+    const unexplained = unexplainedOn(situation, await owedInAudit(exchange.database, patient))
+    // Looked at in a moment anyhow.
+    const soon = situation.timers.some(({ dueAt }) => dueAt <= situation.now.toISOString())
+    const differences = soon ? undefined : await replanned(exchange, situation)
+    if (differences) {
+      found.repaired++
+      for (const [what, count] of Object.entries(differences)) found[what as keyof Differences] += count
+      if (write) await lookAgain(exchange, patient)
+    }
+    const now = differences && write ? ((await situationOf(exchange, patient)) as Situation) : situation
+    const alone = soon ? [] : unwatched(now)
+    found.unwatched += alone.length
+    found.unexplained += unexplained.length
+    if (write) await askAbout(exchange, now, [...alone.map(nothingWakes), ...unexplained.map(nobodyTold(now))])
+  } catch (error) {
+    found.failed++
+    exchange.log('error', 'reconcile.failed', { error: error instanceof Error ? error.name : 'unknown' })
+  }
+}
+
+/** What planning anew, on a copy in memory, would write; undefined: all is as it should be. */
+async function replanned(exchange: Exchange, situation: Situation): Promise<Differences | undefined> {
+  const copy = {
+    ...situation,
+    record: new Map(situation.record),
+    told: new Map(situation.told),
+    owed: situation.owed.map((row) => ({ ...row })),
+  }
+  const change = startChange(copy, { who: 'exchange' })
+  await learnToldInError(exchange.database, copy)
+  plan(change)
+  const differences = change.differences()
+  return Object.values(differences).some((count) => count > 0) ? differences : undefined
+}
+
+/** 'partner Type/id' of what stands on a partner's shelf with something in it that no audit says this partner was told. */
+function unexplainedOn({ told }: Situation, audit: readonly AuditRow[]): string[] {
+  const known = new Set(
+    audit.flatMap(({ recipient, detail }) =>
+      ((JSON.parse(detail ?? '{}') as { told?: [string, string][] }).told ?? []).map(([ref, path]) => `${recipient} ${ref} ${path}`),
+    ),
+  )
+  return [...told.values()].flatMap(({ shelf, type, id, basis }) => {
+    if (!shelf.startsWith('partner:')) return []
+    const partner = shelf.slice('partner:'.length)
+    const disclosed = JSON.parse(basis ?? '[]') as Disclosure[]
+    return disclosed.some(({ ref, path }) => !known.has(`${partner} ${ref} ${path}`)) ? [`${partner} ${type}/${id}`] : []
+  })
+}
+
+type Question = { about: string; reason: string; words: string; task?: string }
+
+const nothingWakes = (ref: string): Question => ({
+  about: `${about}${ref}`,
+  reason: 'nothing-waits',
+  words:
+    'This is open, and nothing would ever remind anybody of it. Look at it, decide how it goes on, and tell whoever runs the exchange.',
+  ...(ref.startsWith('Task/') ? { task: ref.slice('Task/'.length) } : {}),
+})
+
+const nobodyTold =
+  ({ directory }: Situation) =>
+  (what: string): Question => {
+    const partner = what.split(' ')[0] as string
+    return {
+      about: `${about}${what}`,
+      reason: 'shelf-unexplained',
+      words: `${directory.partners.get(partner)?.name ?? partner} can read something about this person that nothing says it was told. Tell whoever runs the exchange, and the information-governance lead.`,
+    }
+  }
+
+/** Work items of this step say what is so tonight. */
+async function askAbout(exchange: Exchange, { patient, service, work }: Situation, questions: readonly Question[]): Promise<void> {
+  const at = exchange.now().toISOString()
+  const asked = new Set(questions.map((question) => question.about))
+  const unit: Statement[] = [
+    ...work.filter((item) => item.about.startsWith(about) && !asked.has(item.about)).map(({ id }) => resolveWorkItem(id, at)),
+    ...questions
+      .filter((question) => !work.some((item) => item.about === question.about))
+      .map((question) => openWorkItem({ id: newId(), service: service.id, patient, openedAt: at, ...question })),
+  ]
+  if (unit.length > 0) await exchange.database.atomically(unit)
+}
+
+/** Messages that no look at a person would find. */
+async function messages(exchange: Exchange, write: boolean): Promise<Pick<Reconciled, 'toNobody' | 'parked'>> {
+  const { database } = exchange
+  const at = exchange.now().toISOString()
+  const [toNobody, parked] = [await owedToNobody(database), await parkedUnasked(database)]
+  const unit = [
+    ...toNobody.map((owed) => voidOwed(owed, at)),
+    ...parked.map(({ id, service, patient, task }) =>
+      openWorkItem({
+        id: newId(),
+        ...{ service, patient, task, openedAt: at },
+        about: `parked:${id}`,
+        reason: 'parked',
+        words: 'A message did not arrive, and nobody was asked to look. Mend the cause and send it again, or phone.',
+      }),
+    ),
+  ]
+  if (write && unit.length > 0) await database.atomically(unit)
+  return { toNobody: toNobody.length, parked: parked.length }
+}
