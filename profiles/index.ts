@@ -10,6 +10,7 @@ import codesClosure from './CodeSystem-closure.json' with { type: 'json' }
 import codesContactModality from './CodeSystem-contact-modality.json' with { type: 'json' }
 import codesCustodyBasis from './CodeSystem-custody-basis.json' with { type: 'json' }
 import codesCustodyStatus from './CodeSystem-custody-status.json' with { type: 'json' }
+import codesEnhancedTrigger from './CodeSystem-enhanced-trigger.json' with { type: 'json' }
 import codesFlag from './CodeSystem-flag.json' with { type: 'json' }
 import codesHandoverStatus from './CodeSystem-handover-status.json' with { type: 'json' }
 import codesLegalBasis from './CodeSystem-legal-basis.json' with { type: 'json' }
@@ -35,6 +36,7 @@ const codeSystems = [
   codesContactModality,
   codesCustodyBasis,
   codesCustodyStatus,
+  codesEnhancedTrigger,
   codesFlag,
   codesHandoverStatus,
   codesLegalBasis,

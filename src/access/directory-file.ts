@@ -34,6 +34,7 @@ const partner = z.strictObject({
   name: words,
   ods: ods.optional(),
   channel: z.looseObject({ name: z.string() }),
+  homeAreas: z.array(words).optional(),
   deduplicates: z.boolean().default(false),
   retired: z.boolean().default(false),
 })

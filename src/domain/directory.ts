@@ -31,6 +31,8 @@ export type Partner = {
   ods?: string
   /** How bytes reach it: the channel's name, and settings that channel validates. `pull`: nothing is sent. */
   channel: { name: string } & Record<string, unknown>
+  /** Of a RECONNECT service: the areas it is for, as those of our own services are. */
+  homeAreas?: string[]
   /** True: it drops a repeat under the same key, so an attempt without an answer may be repeated. */
   deduplicates: boolean
   retired: boolean

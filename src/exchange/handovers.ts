@@ -13,6 +13,7 @@ import { handoverRequest } from '../fhir/messages.ts'
 import { newId } from '../store/random.ts'
 import type { Change } from './change.ts'
 import type { Considered, Understanding, Wanted } from './consider.ts'
+import { isAvailable, withTrigger } from './enhanced.ts'
 import { referralInError, refOf, type Situation, serviceShelf } from './situation.ts'
 import { resume, suspend } from './suspend.ts'
 import { takenOver } from './taken-over.ts'
@@ -35,7 +36,9 @@ export function planPartner(
   // An override stands in for the agreement, and for nothing else.
   const missing = known.missing.filter(({ what }) => what !== 'consent' || !considered?.decision.overridden)
   const held = isSuspended(found?.custody)
-  const mayStart = missing.length === 0 && !over && !held && found?.referral?.status === 'active' && found.plan?.status === 'active'
+  const available = !considered || isAvailable(change.situation, considered.adapter.kind)
+  const mayStart =
+    missing.length === 0 && available && !over && !held && found?.referral?.status === 'active' && found.plan?.status === 'active'
   const live: Task[] = []
   const notAsked = new Map<Wanted, Task | undefined>()
 
@@ -131,7 +134,7 @@ const isTakenBack = ({ situation }: Change, { id }: Task): boolean =>
 function begin(change: Change, found: Case, wanted: Wanted): Task {
   const { situation } = change
   const [id, request] = [newId(), newId()]
-  const task = newHandover({
+  const fresh = newHandover({
     id,
     request,
     key: keyOf(found, wanted),
@@ -142,6 +145,7 @@ function begin(change: Change, found: Case, wanted: Wanted): Task {
     reason: wanted.activity.code as Task['reasonCode'],
     at: situation.now.toISOString(),
   })
+  const task = withTrigger(fresh, wanted.adapter.kind, found, today(situation.now))
   const draft = handoverRequest({ ...requestOf(change, task, wanted), status: 'draft' })
   change.put(serviceShelf(situation.service.id), draft)
   change.put(serviceShelf(situation.service.id), task)

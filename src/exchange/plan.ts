@@ -13,10 +13,12 @@ import { answerSender } from './answer-sender.ts'
 import type { Change } from './change.ts'
 import { type Considered, consider, type Understanding } from './consider.ts'
 import { planCustody } from './custody.ts'
+import { askAboutEnhanced } from './enhanced.ts'
 import { askAboutDeath, askAboutReturn, quietly } from './episode.ts'
 import { followPhase, followTeam } from './follow.ts'
 import { planPartner } from './handovers.ts'
 import { type Life, lifeOf } from './life.ts'
+import { askAboutHome } from './out-of-area.ts'
 import { waitForReviews } from './overriding.ts'
 import { askAboutNumbers } from './patient.ts'
 import { planReferrals } from './referrals.ts'
@@ -40,6 +42,8 @@ export function plan(change: Change): Understanding {
   if (life && known.case) watchLife(under, life, known.case)
   askAboutConsents(under, known)
   askAboutReturn(under, known)
+  askAboutEnhanced(under, known)
+  askAboutHome(under, known)
   if (died) askAboutDeath(change)
   waitForReviews(change)
   askAboutNumbers(under)

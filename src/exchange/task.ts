@@ -6,6 +6,7 @@
 import type { ServiceRequest, Task } from '@medplum/fhirtypes'
 import type { BusinessStatus, HandoverState, HandoverStatus } from '../domain/handover.ts'
 import { BASE, ours, taskCode, ukCore } from '../fhir/systems.ts'
+import { withoutTrigger } from './enhanced.ts'
 
 export const handoverId = `${BASE}/Id/handover`
 export const referralId = `${BASE}/Id/referral`
@@ -44,7 +45,8 @@ export function inState(task: Task, state: HandoverState, at: string, reason?: T
 const internal: ReadonlySet<string> = new Set(['preparing', 'queued', 'delivered', 'consent-blocked', 'chasing', 'escalated'])
 
 /** The Task as it stands on its partner's shelf. `release`: it may know where the person is. */
-export function partnersView(task: Task, { release }: { release: boolean } = { release: true }): Task {
+export function partnersView(own: Task, { release }: { release: boolean } = { release: true }): Task {
+  const task = withoutTrigger(own)
   const { businessStatus } = stateOf(task)
   if (businessStatus === 'suspended-custody') {
     // Where the person is, is for those who may know it. Where the handover stood is ours.

@@ -1,0 +1,132 @@
+/**
+ * Enhanced RECONNECT, proposed by either trigger and taken on by its team.
+ */
+import type { CarePlan, Observation, ServiceRequest, Task } from '@medplum/fhirtypes'
+import { afterEach, expect, test } from 'vitest'
+import { caseBundle, category, coded, custodyOf, label, planOf } from '../fixtures/case-bundle.ts'
+import { type Gateway, openGateway, says, standing, type TestDirectory } from '../fixtures/gateway.ts'
+
+let gateway: Gateway
+afterEach(() => gateway.close())
+
+const open = async (directory?: (file: TestDirectory) => void) => {
+  gateway = await openGateway(directory ? { directory } : {})
+}
+const risk = (given: Partial<Observation> = {}): Observation => ({
+  resourceType: 'Observation',
+  meta: label('R', category('risk-to-others')),
+  status: 'final',
+  code: coded('observation', 'risk-of-serious-harm'),
+  valueString: 'HIGH ',
+  effectiveDateTime: '2026-03-20',
+  performer: [{ reference: 'Organization/tees-probation' }],
+  ...given,
+})
+const asked = async () => (await gateway.work()).filter(({ about }) => about.startsWith('enhanced:'))
+const referral = async () =>
+  (await gateway.service.find('ServiceRequest')).find(({ code }) => code?.coding?.[0]?.code === 'reconnect') as ServiceRequest
+const triggerOn = ({ input }: Task) => input?.[0]?.valueCode
+const addToPlan = async (patient: string, team: string) => {
+  const [plan] = (await gateway.service.find('CarePlan')) as [CarePlan]
+  const next = planOf({ patient, team, plan: ['recovery', 'enhanced'], id: plan.id as string })
+  expect((await gateway.service.call('PUT', `/fhir/CarePlan/${plan.id}`, next)).status).toBe(200)
+  await gateway.settled()
+}
+const answer = async (...said: Parameters<typeof says>) => {
+  const [task] = await gateway.as('enhanced').find('Task')
+  const { status, text } = await gateway.as('enhanced').call('PATCH', `/fhir/Task/${task?.id}`, says(...said))
+  if (status !== 200) throw new Error(text)
+}
+
+test('high risk stepping up at month six: asked at the review, told what was agreed, and on acceptance the referral is theirs', async () => {
+  await open()
+  const at = await gateway.handIn(caseBundle({ releaseDate: '2026-04-20', plan: ['recovery'] }))
+  const patient = at.Patient as string
+  await gateway.turn('2026-04-20T09:00:00Z')
+  const [custody] = await gateway.service.find('Observation', 'code=custody')
+  await gateway.service.call(
+    'PUT',
+    `/fhir/Observation/${custody?.id}`,
+    custodyOf({ patient, releaseDate: '2026-04-20', left: '2026-04-20', id: custody?.id as string }),
+  )
+  await gateway.turn('2026-10-05T09:00:00Z')
+  expect(await asked()).toEqual([])
+  await gateway.service.call('POST', '/fhir/Observation', {
+    resourceType: 'Observation',
+    meta: label('N', category('practical')),
+    status: 'final',
+    code: coded('observation', 'ready-for-discharge'),
+    effectiveDateTime: '2026-10-05',
+    valueBoolean: false,
+    subject: { reference: patient },
+  })
+  expect(await asked()).toMatchObject([{ reason: 'enhanced-reconnect', words: expect.stringContaining('not ready to be discharged') }])
+  expect(gateway.partner('enhanced').received).toHaveLength(0)
+
+  await addToPlan(patient, at.CareTeam as string)
+  expect(await asked()).toEqual([])
+  expect(triggerOn(await gateway.handover('enhanced'))).toBe('not-ready')
+  const [sent] = gateway.partner('enhanced').received
+  expect(sent?.text).not.toMatch(/not-ready|enhanced-trigger/)
+  expect((await referral()).status).toBe('active')
+
+  await answer('accepted')
+  expect((await referral()).status).toBe('completed')
+  expect(JSON.stringify((await referral()).extension)).toContain('stepped-up')
+  // What the drug team is at goes on.
+  expect(standing(await gateway.handover('recovery'))).toMatch(/^requested/)
+  await answer('in-progress')
+  await answer('completed', 'engaged')
+  expect(standing(await gateway.handover('enhanced'))).toBe('completed engaged')
+})
+
+test('a risk that probation assessed as high, with complex needs: proposed from the first day', async () => {
+  await open()
+  const at = await gateway.handIn(caseBundle({ plan: ['recovery'], more: [risk()] }))
+  expect(await asked()).toMatchObject([{ reason: 'enhanced-reconnect', words: expect.stringContaining('assessed 2026-03-20') }])
+  await addToPlan(at.Patient as string, at.CareTeam as string)
+  expect(triggerOn(await gateway.handover('enhanced'))).toBe('high-risk')
+})
+
+test('the team says no: the person stays, and somebody looks for another way', async () => {
+  await open()
+  await gateway.handIn(caseBundle({ plan: ['recovery', 'enhanced'], more: [risk()] }))
+  await answer('rejected', undefined, 'No place before June')
+  expect((await referral()).status).toBe('active')
+  expect(standing(await gateway.handover('enhanced'))).toBe('rejected rejected')
+  expect((await gateway.work()).map(({ reason }) => reason)).toContain('replace')
+  expect(standing(await gateway.handover('recovery'))).toMatch(/^requested/)
+})
+
+test('a navigator may ask without a trigger; that is written down as well', async () => {
+  await open()
+  await gateway.handIn(caseBundle({ plan: ['enhanced'] }))
+  expect(triggerOn(await gateway.handover('enhanced'))).toBe('navigator')
+})
+
+test('a risk without a source or a date is asked about, and proposes nothing', async () => {
+  await open()
+  await gateway.handIn(caseBundle({ plan: ['recovery'], more: [risk({ performer: undefined as never })] }))
+  expect(await asked()).toMatchObject([{ reason: 'risk-unsourced' }])
+})
+
+test('out of region: not available, the reason is written down, and nobody is asked though the plan says so', async () => {
+  await open((file) => {
+    for (const service of file.services) Object.assign(service, { enhanced: false })
+  })
+  await gateway.handIn(caseBundle({ plan: ['recovery'], more: [risk()] }))
+  expect(await asked()).toMatchObject([{ reason: 'enhanced-unavailable', words: expect.stringContaining('does not work in this region') }])
+  await gateway.handIn(caseBundle({ plan: ['enhanced'], tag: 'two', nhsNumber: '9990000743', noms: 'B2468CD' }))
+  expect(gateway.partner('enhanced').received).toHaveLength(0)
+  expect((await asked()).map(({ reason }) => reason)).toEqual(['enhanced-unavailable', 'enhanced-unavailable'])
+})
+
+test('a home in the area of another service is noticed, once, and only while the plan does not say so', async () => {
+  await open((file) => {
+    Object.assign(file.services[1] as object, { homeAreas: ['Stockton-on-Tees'] })
+  })
+  await gateway.handIn(caseBundle({ plan: ['recovery'] }))
+  expect((await gateway.work()).filter(({ reason }) => reason === 'out-of-area')).toMatchObject([
+    { words: expect.stringContaining('RECONNECT Elsewhere') },
+  ])
+})
