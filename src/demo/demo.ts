@@ -18,6 +18,7 @@ import { type Client, newKeys, openClient } from './client.ts'
 import { directoryFile, type PartnerId, partnerIds, pulls, serviceClient } from './directory.ts'
 import { openDrugTeam } from './drug-team.ts'
 import { type Line, openJournal } from './journal.ts'
+import { letNavigatorsWork } from './navigators.ts'
 import { type Office, officeTime, openOffice } from './office.ts'
 import { answerByMessage, type Listening, listenForMessages } from './partner.ts'
 import { shortName, stepsOf } from './partners.ts'
@@ -130,6 +131,7 @@ export async function startDemo(
   const service = clientOf(serviceClient, 'system/*.cruds')
   everybody.push(...(await handIn(service)))
   letTheWorldTurn({ everybody, agenda, journal, service })
+  letNavigatorsWork({ everybody, agenda, journal, service })
   await gateway.open.deliverer.idle()
 
   return {

@@ -92,7 +92,7 @@ const journal = (lines: readonly Line[]): Html => html`<section class="journal" 
 function personCard(person: DemoPerson, view: PersonView, number: number): Html {
   const id = `person-${person.key}`
   return html`<article class="card person" id="${id}" data-live aria-labelledby="${id}-name">
-<header><h3 id="${id}-name"><span class="number">${number}</span> ${view.name}</h3><span class="tag ${tagOf(view.phase)}">${view.phase}</span></header>
+<header><h3 id="${id}-name"><span class="number">${number}</span> ${view.name}</h3><span class="tag ${tagOf(view.where)}">${view.where}</span></header>
 <p class="story"><strong>${person.story.title}.</strong> ${person.story.words}</p>
 <p class="facts">${view.facts.join('. ')}.${view.worker ? html` Care navigator: ${view.worker}.` : ''}</p>
 <ol class="steps" aria-label="The journey so far">${view.steps.map(step)}</ol>
@@ -107,12 +107,12 @@ const step = ({ name, done, of }: PersonView['steps'][number]): Html =>
 
 const stepWords = (done: number, of: number): string => (of === 1 ? (done ? 'yes' : 'not yet') : `${done} of ${of}`)
 
-const tagOf = (phase: string): string =>
-  /consent|not known|not confirmed/.test(phase)
+const tagOf = (where: string): string =>
+  /consent|not known|not confirmed/.test(where)
     ? 'amber'
-    : phase.startsWith('released')
+    : where.startsWith('released')
       ? 'green'
-      : phase.startsWith('back')
+      : where.startsWith('back')
         ? 'red'
         : 'blue'
 

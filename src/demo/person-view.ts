@@ -1,14 +1,18 @@
 /**
  * A person's journey as the first page and the summary show it, read from the record each time; nothing is kept for it.
  */
-import type { Observation, Task } from '@medplum/fhirtypes'
+import type { Task } from '@medplum/fhirtypes'
 import { byWords, dayWords } from '../console/words.ts'
 import { today } from '../domain/calendar.ts'
 import type { Custody } from '../domain/case.ts'
+import { offeredBefore } from '../domain/contacts.ts'
 import { type HandoverState, stateWords } from '../domain/handover.ts'
+import { type Phase, phaseWords } from '../domain/lifecycle.ts'
+import { given } from '../domain/resources.ts'
 import { type Considered, consider, type Understanding } from '../exchange/consider.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import { ofType, resourcesOf, type Situation, situationOf, tasksOf } from '../exchange/situation.ts'
+import { type Life, lifeOf } from '../exchange/life.ts'
+import { type Situation, situationOf, tasksOf } from '../exchange/situation.ts'
 import { handoverKey, isHandover, stateOf } from '../exchange/task.ts'
 import { shortName } from './partners.ts'
 import { type Kept, keptFrom, toldWords } from './told.ts'
@@ -37,7 +41,10 @@ export type HandoverView = {
 export type PersonView = {
   patient: string
   name: string
-  phase: string
+  /** closed-loop.md C1; absent: there is no referral. */
+  phase?: Phase
+  /** The same in words. */
+  where: string
   facts: string[]
   worker?: string
   steps: { name: string; done: number; of: number }[]
@@ -63,11 +70,13 @@ async function personView(exchange: Exchange, patient: string): Promise<PersonVi
   const count = (least: number) => handovers.filter(({ reached }) => reached >= least).length
   const of = handovers.length
   const { person, worker } = found
+  const life = lifeOf(situation, known)
   return {
     patient,
     name: [...(person.given ?? []), person.family].join(' '),
-    phase: phaseOf(situation, known),
-    facts: custodyWords(found.custody, today(situation.now)),
+    ...(life ? { phase: life.phase } : {}),
+    where: whereWords(known, life, today(situation.now)),
+    facts: [...custodyWords(found.custody, today(situation.now)), ...contactWords(found.custody, life)],
     ...(worker?.family ? { worker: [...(worker.given ?? []), worker.family].join(' ') } : {}),
     steps: [
       { name: 'Referred', done: found.referral ? 1 : 0, of: 1 },
@@ -82,23 +91,14 @@ async function personView(exchange: Exchange, patient: string): Promise<PersonVi
 }
 
 /** Where a person stands, in plain words. */
-function phaseOf(situation: Situation, known: Understanding): string {
+function whereWords(known: Understanding, life: Life | undefined, day: string): string {
   const { custody, person } = known.case as NonNullable<Understanding['case']>
   if (person.died) return 'has died'
-  const where = whereabouts(custody, situation)
-  const agreed = known.partners.length === 0 || known.partners.some(({ decision }) => decision.permitsAnything)
-  if (agreed) return where
-  return where === 'before release' ? 'waiting for consent' : `${where}, waiting for consent`
+  if (!life) return 'not referred'
+  if (life.phase !== 'pre-release') return phaseWords(life.phase)
+  if (!custody?.releaseDate) return `${phaseWords(life.phase)}, date not known`
+  return custody.releaseDate < day ? 'release not confirmed' : phaseWords(life.phase)
 }
-
-function whereabouts(custody: Custody | undefined, { record, now }: Situation): string {
-  if (custody?.left) return 'released'
-  if (ofType(resourcesOf(record), 'Observation').some((one) => isCustody(one) && one.effectivePeriod?.end)) return 'back in custody'
-  if (!custody?.releaseDate) return 'before release, date not known'
-  return custody.releaseDate < today(now) ? 'release not confirmed' : 'before release'
-}
-
-const isCustody = ({ code }: Observation): boolean => code.coding?.some((one) => one.code === 'custody') === true
 
 function custodyWords(custody: Custody | undefined, day: string): string[] {
   if (!custody) return []
@@ -110,6 +110,22 @@ function custodyWords(custody: Custody | undefined, day: string): string[] {
   return [
     `In ${place}${why}, release ${expected} on ${dayWords(custody.releaseDate)}${custody.releaseDateConfirmed ? '' : ' (not confirmed)'}`,
   ]
+}
+
+/** What was offered before release, and why it was not more. */
+function contactWords(custody: Custody | undefined, life: Life | undefined): string[] {
+  if (!life || !custody) return []
+  const { left, releaseDate } = custody
+  const release = left ?? releaseDate
+  const { offered, tookPlace, state, words } = offeredBefore({
+    contacts: life.contacts,
+    ...given('referredOn', life.referredOn),
+    ...given('release', release),
+    ...(left ? { left: true } : {}),
+    ...given('expected', releaseDate),
+  })
+  const counted = `${tookPlace} of ${offered} contacts offered before release took place`
+  return [state === 'met' || !left ? counted : `${counted}. ${words}`]
 }
 
 function handoverView(situation: Situation, known: Understanding, task: Task): HandoverView {

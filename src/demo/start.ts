@@ -32,7 +32,7 @@ async function tellEverything({ open: { exchange }, everybody }: Demo) {
   say(`It is ${dayWords(exchange.now())}, ${timeOfDay(exchange.now())}.`)
   for (const [index, { person, patient }] of everybody.entries()) {
     const view = views.find((one) => one.patient === patient)
-    if (view) say(['', `${index + 1}. ${view.name}: ${person.story.title} (${view.phase})`, ...personWords(view)].join('\n'))
+    if (view) say(['', `${index + 1}. ${view.name}: ${person.story.title} (${view.where})`, ...personWords(view)].join('\n'))
   }
   say(`\nTurn the clock on the page, or: curl -H 'content-type: application/json' -d '{"advance":"P1D"}' ${demo.url}/clock`)
 }

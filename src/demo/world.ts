@@ -49,19 +49,18 @@ export function letTheWorldTurn({
       happens(day, '10:15', `${name} is released from ${prison}`, { basis, since, release: day, left: day, id: known.custody })
 
     if (person.key === 'callum') {
-      const earlier = '2026-03-23'
       happens(
         broughtForwardOn,
         '10:30',
-        `${prison} brings ${name}’s release forward from ${dayWords(release as string)} to ${dayWords(earlier)}`,
+        `${prison} brings ${name}’s release forward from ${dayWords(release as string)} to ${dayWords(broughtForwardTo)}`,
         {
           basis,
           since,
-          release: earlier,
+          release: broughtForwardTo,
           id: known.custody,
         },
       )
-      released(earlier)
+      released(broughtForwardTo)
     } else if (person.key === 'sean') {
       happens(courtDay, '15:40', `A court releases ${name} without notice`, { basis, since, left: courtDay, id: known.custody })
     } else if (release) released(release)
@@ -74,5 +73,10 @@ export function letTheWorldTurn({
 
 /** Days of the story, counted from its beginning (2 March 2026): people.ts tells them in words. */
 const broughtForwardOn = addDays('2026-03-02', 7)
+const broughtForwardTo = '2026-03-23'
 const courtDay = addDays('2026-03-02', 3)
 const recallDay = addDays('2026-03-02', 14)
+
+/** The day somebody leaves, as it will turn out. */
+export const releaseDay = ({ key, custody: { release } }: DemoPerson): string | undefined =>
+  key === 'callum' ? broughtForwardTo : key === 'sean' ? courtDay : release

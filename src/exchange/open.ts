@@ -12,6 +12,7 @@ import type { Steps } from './ask.ts'
 import { type Deliverer, startDelivering } from './deliver.ts'
 import type { Clock, Exchange, Log } from './exchange.ts'
 import { signatureTimer } from './handovers.ts'
+import { noticeHorizon } from './horizon.ts'
 import { noticeLateness } from './lateness.ts'
 import { stepsOf } from './steps.ts'
 import { runTimers, turn } from './time.ts'
@@ -66,6 +67,7 @@ export function openExchange(parts: {
       await runTimers(exchange)
       deliverer.wake()
       await noticeLateness(exchange)
+      await noticeHorizon(exchange)
       if (performance.now() >= sealAfter) await seal()
     },
     async signed() {

@@ -9,6 +9,7 @@ import { clearTimersOf, nextTimer, setTimer, type Timer, timersDue } from '../st
 import { lookAgain } from './amend.ts'
 import type { Deliverer } from './deliver.ts'
 import type { Exchange } from './exchange.ts'
+import { noticeHorizon } from './horizon.ts'
 import { nextLateness, noticeLateness } from './lateness.ts'
 
 const batch = 200
@@ -60,4 +61,5 @@ export async function turn(exchange: Exchange, deliverer: Deliverer, to: Date, s
     await noticeLateness(exchange)
   }
   set(to)
+  await noticeHorizon(exchange)
 }

@@ -1,6 +1,7 @@
 /**
  * What waits and what needs a person, for `/metrics`: asked of the database when the page is, never of what is settled.
  */
+import { bankHolidaysKnownUntil, daysBetween, today } from '../domain/calendar.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { lastReconciled } from '../exchange/reconcile.ts'
 import { lanes, standingOf } from '../store/lanes.ts'
@@ -41,5 +42,8 @@ export function metricsOf({ database, directory, now }: Pick<Exchange, 'database
     const { at: _at, ...found } = (await lastReconciled(database)) ?? { at: '' }
     return Object.entries(found).map(([what, value]) => ({ labels: { what }, value }))
   })
+  metrics.gauge('bank_holidays_known_days', 'Days until the bank holidays this version knows of come to an end.', async () => [
+    { labels: {}, value: daysBetween(today(now()), bankHolidaysKnownUntil) },
+  ])
   return metrics
 }

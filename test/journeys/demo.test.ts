@@ -54,9 +54,9 @@ describe('the story, in order', () => {
     expect(now.clock).toBe('2026-03-02T09:00:00.000Z')
     expect(now.people.map(({ name }) => name)).toEqual(people.map(({ given, family }) => `${given} ${family}`))
     expect(now.owed).toEqual({ due: 0, delivered: 15, parked: 0, withheld: 3 })
-    expect(phase(now, 'Leah')).toBe('before release')
-    expect(phase(now, 'Marcus')).toBe('waiting for consent')
-    expect(phase(now, 'Sean')).toBe('before release, date not known')
+    expect(phase(now, 'Leah')).toBe('pre-release')
+    expect(phase(now, 'Marcus')).toBe('consent-pending')
+    expect(phase(now, 'Sean')).toBe('pre-release')
     expect(state(now, 'Leah', 'elvet-surgery')).toBe('delivered')
     expect(state(now, 'Callum', 'elvet-surgery')).toBe('preparing')
     expect(state(now, 'Marcus', 'durham-probation')).toBe('consent-blocked')
@@ -88,7 +88,7 @@ describe('the story, in order', () => {
 
   test('a release from court without notice starts everything at once', async () => {
     const now = await turnTo('2026-03-05T16:00:00Z')
-    expect(phase(now, 'Sean')).toBe('released')
+    expect(phase(now, 'Sean')).toBe('post-release')
     expect(inbox('elvet-surgery', 'Sean').map(({ kind }) => kind)).toEqual(['new'])
   })
 
@@ -107,7 +107,7 @@ describe('the story, in order', () => {
 
   test('a return to custody is a fact that partners are told', async () => {
     const now = await turnTo('2026-03-17T09:00:00Z')
-    expect(phase(now, 'Tanya')).toBe('back in custody')
+    expect(phase(now, 'Tanya')).toBe('suspended')
     expect(inbox('durham-probation', 'Tanya')[0]?.kind).toBe('update')
   })
 
