@@ -6,7 +6,7 @@
  */
 import { flat, localRef, type Match, type Rule } from './agreement.ts'
 import type { Source } from './case.ts'
-import { allCategories, type Category, confidentialities } from './categories.ts'
+import { allCategories, type Category, categories, confidentialities } from './categories.ts'
 import { type Decided, decided, type Part, parts, type Reason } from './reasons.ts'
 import { bit, bitsOf, covers, maybeAbout } from './sensitivity.ts'
 
@@ -37,12 +37,13 @@ export function beyond(source: Source, permit: Rule): Decided | undefined {
   const { covered, types, data, codes, dataPeriod } = permit
   const about = bitsOf(source.categories)
   const first = firstOf(source.categories, about & ~always)
-  if (confidentialities.indexOf(source.confidentiality) > (permit.level ?? normal)) return said(permit, 'too-confidential', first)
+  const ceiling = permit.level ?? (covered ? usual(source.categories) : normal)
+  if (confidentialities.indexOf(source.confidentiality) > ceiling) return said(permit, 'too-confidential', first)
   if ((about & ~always) === 0) return undefined
   if (covered) {
     for (const category of source.categories) {
       if (bit(category) & always || covers(covered, category, source.labels)) continue
-      return said(permit, 'not-listed', category)
+      return said(permit, covered.families & bit(category) ? 'part-unclear' : 'not-listed', category)
     }
   }
   if (source.ref === '') return undefined
@@ -55,6 +56,16 @@ export function beyond(source: Source, permit: Rule): Decided | undefined {
 }
 
 const normal = confidentialities.indexOf('N')
+
+/** Who agrees to a kind of information by name, and to no level, has agreed to it as confidential as it usually is. */
+function usual(some: readonly Category[]): number {
+  let level = normal
+  for (const category of some) level = Math.max(level, usually[category])
+  return level
+}
+const usually = Object.fromEntries(
+  allCategories.map((category) => [category, confidentialities.indexOf(categories[category].confidentiality)]),
+) as Record<Category, number>
 
 /** The category that says most about why: the first of those meant. */
 function firstOf(some: readonly Category[], among: number): Category {
@@ -105,7 +116,17 @@ function within(date: string | undefined, { first, last, unreadable }: NonNullab
   return (first === undefined || first <= date) && (last === undefined || date <= last) ? 'yes' : 'no'
 }
 
-type OfRule = 'agreed' | 'exception-unclear' | 'told-nothing' | 'excepted' | 'too-confidential' | 'not-listed' | 'other-time'
+const codesOfRules = [
+  'agreed',
+  'exception-unclear',
+  'told-nothing',
+  'excepted',
+  'too-confidential',
+  'not-listed',
+  'part-unclear',
+  'other-time',
+] as const
+type OfRule = (typeof codesOfRules)[number]
 
 /** What one rule says about one category is put into words once, and kept with the rule. */
 export function said(rule: Rule, code: OfRule, what?: Category | Part, date?: string): Decided {
@@ -118,7 +139,7 @@ export function said(rule: Rule, code: OfRule, what?: Category | Part, date?: st
 }
 
 const numbered = (words: readonly string[]) => Object.fromEntries(words.map((word, index) => [word, index + 1])) as Record<string, number>
-const codeNumbers = numbered(['agreed', 'exception-unclear', 'told-nothing', 'excepted', 'too-confidential', 'not-listed', 'other-time'])
+const codeNumbers = numbered(codesOfRules)
 const numbers = numbered([...allCategories, ...Object.keys(parts)])
 
 function reasonOf({ at, unreadable }: Rule, code: OfRule, what: Category | Part | undefined, date: string | undefined): Reason {

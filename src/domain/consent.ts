@@ -201,7 +201,8 @@ function judge(
   for (const permit of permits) {
     const refused = beyond(source, permit)
     if (!refused) return said(permit, 'agreed', undefined, date)
-    first ??= refused
+    // What somebody can be asked about says more than a plain no.
+    if (!first || (refused.reason.code === 'part-unclear' && first.reason.code !== 'part-unclear')) first = refused
   }
   return first as Decided
 }

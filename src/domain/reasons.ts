@@ -14,7 +14,7 @@ export type Reason =
   | { code: 'unclear'; part: Part }
   | { code: 'permit-unclear' | 'exception-unclear'; part: Part; at: string }
   | { code: 'other-purpose' | 'other-action' | 'permit-not-now' | 'told-nothing'; at: string }
-  | { code: 'excepted' | 'too-confidential' | 'not-listed' | 'other-time'; category: Category; at: string }
+  | { code: 'excepted' | 'too-confidential' | 'not-listed' | 'part-unclear' | 'other-time'; category: Category; at: string }
 export type ReasonCode = Reason['code']
 
 /** An answer with its reason, as data and in words. */
@@ -71,6 +71,7 @@ const sentences: Readonly<Record<ReasonCode, string>> = {
   'exception-unclear': 'the agreement has an exception that can not be read with certainty, so it holds back everything',
   'too-confidential': 'it is more confidential than what the person agreed to for this partner:',
   'not-listed': 'it is not among what the person agreed that this partner is told:',
+  'part-unclear': 'the person agreed that this partner is told a part of this, and nothing says that it is of that part:',
   'other-time': 'it is not of the time the person agreed to share:',
   unlabelled: 'it is not labelled, so nothing says whether it may be told',
 }
@@ -106,6 +107,7 @@ const remedies: Readonly<Record<ReasonCode, string>> = {
   'exception-unclear': 'Ask the person what they meant to keep back, and record the agreement again.',
   'too-confidential': 'Ask the person whether this partner may be told this too.',
   'not-listed': 'Ask the person whether this partner may be told this too.',
+  'part-unclear': 'Ask the person whether this partner may be told all of it, and record it with the code that means all of it.',
   'other-time': 'Ask the person whether this partner may be told about that time too.',
   unlabelled: 'Say what kind of information it is: label it.',
 }
@@ -116,6 +118,3 @@ export const remedyWords = ({ code }: Reason): string => remedies[code]
 /** The same where the rules for a kind of partner keep it back, whatever was agreed. */
 export const mappingRemedy =
   'The person’s agreement can not change this: only other rules for this kind of partner, signed, or an override.'
-
-/** The person did not decide this: the agreement could not be read. Somebody has to ask them. */
-export const isUnclear = ({ code }: Reason): boolean => /unclear|undecidable|open-ended/.test(code)

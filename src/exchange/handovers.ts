@@ -7,7 +7,7 @@ import type { Case } from '../domain/case.ts'
 import { consentRef } from '../domain/consent.ts'
 import { isOpen } from '../domain/handover.ts'
 import { closures } from '../domain/outcomes.ts'
-import { reasonWords, remedyWords } from '../domain/reasons.ts'
+import { type Reason, reasonWords, remedyWords } from '../domain/reasons.ts'
 import { isSuspended } from '../domain/returned.ts'
 import { handoverRequest } from '../fhir/messages.ts'
 import { newId } from '../store/random.ts'
@@ -96,10 +96,20 @@ type Over = { why: string; ended?: true; handedOn?: true }
 
 /** Told what is certain, and the agreement may have meant more, or less: the person has to be asked. */
 function askWhatWasMeant(change: Change, { partner, decision, filled }: Considered): void {
-  const [first] = decision.unclear
-  if (!first || filled.outcome !== 'ready') return
+  if (filled.outcome !== 'ready') return
+  const first = decision.unclear[0] ?? partOf(decision, filled.withheld)
+  if (!first) return
   const words = `${partner.name} is told only what is certain: ${reasonWords(first)}. ${remedyWords(first)}`
   change.ask({ about: `consent-unclear:${change.situation.patient}:${partner.id}`, reason: 'consent-unclear', words })
+}
+
+/** A part of a kind of information was agreed to, and nothing says that something this partner could be told is of that part. */
+function partOf({ permit }: Considered['decision'], withheld: Considered['filled']['withheld']): Reason | undefined {
+  for (const one of withheld) {
+    const { because, reason } = permit(one)
+    if (reason.code === 'part-unclear' && because === one.because) return reason
+  }
+  return undefined
 }
 
 /** Why nothing more is to be told, if so. */

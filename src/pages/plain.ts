@@ -61,6 +61,7 @@ export const whyKept: Readonly<Record<ReasonCode, string>> = {
   'exception-unclear': notSure,
   'too-confidential': 'It is more private than what you agreed to.',
   'not-listed': notAgreed,
+  'part-unclear': notSure,
   'other-time': notNow,
   unlabelled: 'Nobody has checked yet what it is about. So we kept it back to be safe.',
 }

@@ -293,29 +293,27 @@ const sensitivities: Record<string, { of: string; covers: string[] }> = {
   OPIOIDUD: { of: 'substance-misuse', covers: ['OPIOIDUD'] },
   SSP: { of: 'substance-misuse', covers: ['SSP'] },
   MH: { of: 'mental-health', covers: ['mental-health', 'MH', 'PSY'] },
-  PSY: { of: 'mental-health', covers: ['PSY'] },
+  PSY: { of: 'mental-health', covers: ['mental-health', 'MH', 'PSY'] },
   EMOTDIS: { of: 'mental-health', covers: ['EMOTDIS'] },
   BH: { of: 'mental-health', covers: ['BH'] },
   PSYTHPN: { of: 'therapy-notes', covers: ['therapy-notes', 'PSYTHPN'] },
-  COGN: { of: 'neurodiversity', covers: ['COGN'] },
+  COGN: { of: 'neurodiversity', covers: ['neurodiversity', 'COGN'] },
   DVD: { of: 'neurodiversity', covers: ['DVD'] },
   HIV: { of: 'sexual-health', covers: ['HIV'] },
   STD: { of: 'sexual-health', covers: ['STD'] },
   SEX: { of: 'sexual-health', covers: ['SEX'] },
-  SDV: { of: 'abuse', covers: ['SDV'] },
+  SDV: { of: 'abuse', covers: ['abuse', 'SDV'] },
   VIO: { of: 'abuse', covers: ['VIO'] },
   LOCIS: { of: 'address', covers: ['address', 'LOCIS'] },
   LIVARG: { of: 'accommodation', covers: ['accommodation', 'LIVARG'] },
 }
-const together: [string[], string][] = [
-  [['COGN', 'DVD'], 'neurodiversity'],
-  [['HIV', 'STD', 'SEX'], 'sexual-health'],
-  [['SDV', 'VIO'], 'abuse'],
-]
+const together: [string[], string][] = [[['HIV', 'STD'], 'sexual-health']]
 const ownCategories =
   'identity contact address accommodation worker activity release appointments adjustments practical physical-health allergies medication neurodiversity mental-health therapy-notes substance-misuse sexual-health abuse risk-to-self risk-to-others safeguarding offence'.split(
     ' ',
   )
+const usuallyRestricted =
+  'neurodiversity mental-health substance-misuse sexual-health abuse risk-to-self risk-to-others safeguarding offence'.split(' ')
 
 type Label = { system?: string; code?: string }
 const ownOf = ({ system, code = '' }: Label) =>
@@ -334,7 +332,10 @@ function permits(rule: ConsentProvision, consent: Consent, question: Question): 
   const stated = labels.filter(isLevel).map(({ code }) => levels.indexOf(code ?? ''))
   const known = stated.filter((level) => level >= 0)
   const readableLevel: Tri = stated.length > 0 && known.length === 0 ? 'perhaps' : 'yes'
-  const ceiling = known.length ? Math.max(...known) : levels.indexOf('N')
+  const named = labels.some((label) => !isLevel(label))
+  const usual = named && piece.categories.some((each) => usuallyRestricted.includes(each)) ? 'R' : 'N'
+  const byKind = named && piece.categories.includes('therapy-notes') ? 'V' : usual
+  const ceiling = known.length ? Math.max(...known) : levels.indexOf(byKind)
   const lowEnough: Tri = levels.indexOf(piece.confidentiality) <= ceiling ? 'yes' : 'no'
   const narrowings = [
     ...(rule.class?.length ? [rule.class.some(isType) ? 'yes' : 'perhaps'] : []),

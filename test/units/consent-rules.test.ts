@@ -14,6 +14,7 @@ import { actCode, actReason, BASE, ours } from '../../src/fhir/systems.ts'
 import { validate } from '../../src/fhir/validate.ts'
 
 const act = (code: string): Coding => ({ system: actCode, code })
+const own = (code: Category): Coding => ({ system: ours('category'), code })
 const consentOf = (choices: Choice[], more: Partial<Consent> = {}): Consent => ({
   ...consentFrom({
     patient: 'Patient/p',
@@ -197,10 +198,37 @@ describe('B3: sensitivity by subsumption, in both directions', () => {
       labelled('substance-misuse', 'OPIOIDUD', 'substance-misuse'),
       false,
     ],
-    ['PSY does not permit all of mental health', only(act('PSY')), labelled('mental-health'), false],
+    ...(
+      [
+        ['ETH', 'substance-misuse'],
+        ['PSY', 'mental-health'],
+        ['MH', 'mental-health'],
+        ['SDV', 'abuse'],
+        ['COGN', 'neurodiversity'],
+        ['LIVARG', 'accommodation'],
+        ['LOCIS', 'address'],
+      ] as const
+    ).flatMap(([code, category]): [string, Consent, Source, boolean][] => [
+      [`${code}, the contract’s code, permits all of ${category}`, only(act(code)), labelled(category), true],
+      [
+        `${code} without a level permits ${category} as it usually is`,
+        permitting({ securityLabel: [act(code)] }),
+        labelled(category),
+        true,
+      ],
+    ]),
+    [
+      'a kind of information without a level permits nothing more confidential than that kind usually is',
+      permitting({ securityLabel: [act('PSY'), own('medication')] }),
+      source('medication', { confidentiality: 'R' }),
+      false,
+    ],
+    ['PSY permits what is labelled MH: the contract has both for one', only(act('PSY')), labelled('mental-health', 'MH'), true],
+    ['PSY does not permit what is labelled otherwise', only(act('PSY')), labelled('mental-health', 'EMOTDIS'), false],
+    ['HIV does not permit what says no more than sexual health', only(act('HIV')), labelled('sexual-health'), false],
     ['MH does not permit therapy notes', only(act('MH')), labelled('therapy-notes'), false],
     ['HIV does not permit STD', only(act('HIV')), labelled('sexual-health', 'STD'), false],
-    ['HIV, STD and SEX together permit sexual health', only(act('HIV'), act('STD'), act('SEX')), labelled('sexual-health'), true],
+    ['HIV and STD together permit sexual health', only(act('HIV'), act('STD')), labelled('sexual-health'), true],
     ['MH does not permit what is behavioural and may be anything', only(act('MH')), labelled('mental-health', 'BH'), false],
     ['no ETH holds back OPIOIDUD', denying({ securityLabel: [act('ETH')] }), labelled('substance-misuse', 'OPIOIDUD'), false],
     [
