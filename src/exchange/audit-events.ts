@@ -85,6 +85,9 @@ function eventsOf(writing: Writing): Event[] {
     case 'history':
     case 'search':
       return row.recipient && row.patient ? [read(writing), disclosed(writing), permitted(writing)] : [read(writing)]
+    case 'why':
+    case 'dry-run':
+      return [explained(writing)]
     case 'refer':
       return [received(writing)]
     case 'owe':
@@ -184,6 +187,20 @@ function read(writing: Writing): Event {
     entities: [...personIn(writing), ...(isSearch ? (detail.asked ? [query(detail.asked)] : []) : dataIn(writing)), ...requestIn(writing)],
   }
 }
+
+/** Asked what is decided about a person, and why: an operation, for which BALP has no profile. */
+const explained = (writing: Writing): Event => ({
+  ...base(writing),
+  type: types.rest,
+  subtype: interaction('operation'),
+  action: 'E',
+  words: writing.row.action === 'why' ? '$why' : '$handover?dryRun=true',
+  agents: [
+    agent(roles.source, whoOf(writing), { address: addressOf(writing), requestor: true }),
+    agent(roles.destination, writing.self, { address: writing.around.publicUrl }),
+  ],
+  entities: [...personIn(writing), ...dataIn(writing), ...requestIn(writing)],
+})
 
 /** Something left this house for another: by a message, or by being read. */
 function disclosed(writing: Writing): Event {

@@ -36,6 +36,7 @@ const answer = (parameter: ParametersParameter[]): Answer => ({
  */
 export async function why(exchange: Exchange, request: Request, id: string, item?: string): Promise<Answer> {
   const { situation, task } = await handover(exchange, request, id)
+  await exchange.database.atomically([recordAudit([asked(exchange, request, 'why', situation.patient, `Task/${id}`)])])
   const partner = task.owner?.reference?.replace('Organization/', '') as string
   const considered = consider(situation).partners.find((one) => one.partner.id === partner)
   const state = stateOf(task)
@@ -64,11 +65,14 @@ function oneItem({ record, patient }: Situation, considered: Considered, item: s
   return [text('decision', 'Nothing of it is part of what this kind of partner is ever told.')]
 }
 
-/** CarePlan/{id}/$handover?dryRun=true: what each partner would be told, what is withheld, and why. Nothing is written. */
+/** CarePlan/{id}/$handover?dryRun=true: what each partner would be told, what is withheld, and why. Nothing is written but that it was asked. */
 export async function dryRun(exchange: Exchange, request: Request, id: string): Promise<Answer> {
-  const stored = await readResource(exchange.database, request.caller.shelf, 'CarePlan', id)
+  // A partner has a copy of the plan on its shelf, and is not told what the whole of it says of others.
+  const own = request.caller.role === 'service'
+  const stored = own ? await readResource(exchange.database, request.caller.shelf, 'CarePlan', id) : undefined
   const situation = stored?.patient ? await situationOf(exchange, stored.patient) : undefined
   if (!stored?.body || !situation) throw refuse(404, 'not-found', 'There is no such CarePlan here.', 'CarePlan')
+  await exchange.database.atomically([recordAudit([asked(exchange, request, 'dry-run', situation.patient, `CarePlan/${id}`)])])
   return answer(outlook(situation))
 }
 
@@ -163,14 +167,19 @@ export const handedOut = (
   action: 'account' | 'subject-access',
   patient: string,
 ): AuditRow => ({
+  ...asked(exchange, request, action, patient, `Patient/${patient}`),
+  detail: JSON.stringify({ purposeOfUse: 'PATRQT' }),
+})
+
+/** Somebody looked at what is decided about a person. */
+const asked = (exchange: Pick<Exchange, 'now'>, request: Request, action: string, patient: string, entity: string): AuditRow => ({
   id: newId(),
   at: exchange.now().toISOString(),
   ...actorOf(request),
   action,
-  service: request.caller.service as string,
+  ...(request.caller.service ? { service: request.caller.service } : {}),
   patient,
-  entity: `Patient/${patient}`,
-  detail: JSON.stringify({ purposeOfUse: 'PATRQT' }),
+  entity,
 })
 
 const toldPart = (told: Told): ParametersParameter =>

@@ -70,6 +70,21 @@ test('all at once: each thing withheld says which rule of the agreement, or of o
   expect(withheld.map((one) => said(one, 'provision'))).toContain('Consent.provision.provision[1]')
 })
 
+test('whoever asks why, or what would be told, is in the audit: one row, and no other', async () => {
+  const at = await gateway.handIn(caseBundle())
+  const task = await gateway.handover('practice')
+  for (const [path, entity] of [
+    [`/fhir/Task/${task.id}/$why`, `Task/${task.id}`],
+    [`/fhir/${at.CarePlan}/$handover?dryRun=true`, at.CarePlan],
+  ] as const) {
+    const before = await gateway.rows()
+    await gateway.service.call('GET', path)
+    expect(await gateway.rows()).toEqual({ ...before, audit: (before.audit as number) + 1 })
+    const [event] = await gateway.service.find('AuditEvent', `patient=${at.Patient}&subtype=operation&entity=${entity}`)
+    expect(event).toMatchObject({ action: 'E', agent: [{ requestor: true }, {}] })
+  }
+})
+
 test('something that is not there is not found, and something of no handover says so', async () => {
   const at = await gateway.handIn(caseBundle())
   const missing = await ask('practice', 'Condition/nothing')
