@@ -89,11 +89,30 @@ export function moveHandover(change: Change, taskId: string, said: Said, caller:
       ...(said.output ? { output: said.output } : {}),
       ...(said.note ? { note: said.note } : {}),
     }
-    change.put(serviceShelf(situation.service.id), moved)
+    change.put(serviceShelf(situation.service.id), withAllNotes(moved, task, caller))
+    if (caller.role === 'partner') keepOwnWords(change, moved)
     change.audit({ action: 'answer', entity: `Task/${taskId}`, detail: JSON.stringify({ from: present, to: result.next, by: actor }) })
     return moved
   }
   throw new Refusal(422, refused as Issue)
+}
+
+/** A partner sees, and so sends, no notes but its own: those of the service stay. */
+function withAllNotes(moved: Task, before: Task, { role }: Pick<Caller, 'role'>): Task {
+  if (role !== 'partner' || moved.note === before.note) return moved
+  const said = new Set(moved.note?.map((one) => JSON.stringify(one)))
+  return { ...moved, note: [...(before.note ?? []).filter((one) => !said.has(JSON.stringify(one))), ...(moved.note ?? [])] }
+}
+
+/** What a partner says of its Task it reads back (see `partnersView`). */
+function keepOwnWords({ situation, put }: Change, { id, note, output, statusReason }: Task): void {
+  const owner = [...situation.told.values()].find(
+    ({ shelf, body }) => shelf.startsWith('partner:') && body?.resourceType === 'Task' && body.id === id,
+  )
+  if (!owner?.body) return
+  const { note: _n, output: _o, statusReason: _r, ...rest } = owner.body as Task
+  const words = { ...(note ? { note } : {}), ...(output ? { output } : {}), ...(statusReason ? { statusReason } : {}) }
+  put(owner.shelf, { ...rest, ...words }, owner.basis)
 }
 
 const openMoves = (moves: readonly Partial<HandoverState>[]): string =>

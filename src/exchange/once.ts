@@ -41,7 +41,7 @@ export async function once(
     if (row.fingerprint !== print) throw refuse(409, 'conflict', 'This X-Request-Id was used before, for something else.')
     const { body, place, headers } = JSON.parse(row.answer) as { body?: Resource; place?: string; headers?: Record<string, string> }
     const kept = place ? await bodyAt(exchange, request, place) : body
-    if (place && !kept) return again(taken(row.status))
+    if (place && !kept && request.caller.role === 'partner') return taken(row.status)
     return again({ status: row.status, ...(headers ? { headers } : {}), ...(kept ? { body: kept } : {}) })
   }
   const before = await repeat()

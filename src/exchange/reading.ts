@@ -12,8 +12,9 @@ import { parseSearch, type SearchQuery } from '../fhir/search.ts'
 import { type Kept, keptAs, type Page, searchBundle } from '../fhir/search-bundle.ts'
 import { fits } from '../fhir/search-terms.ts'
 import { historyOf, readResource, readVersion, type Stored } from '../store/resources.ts'
-import { searchShelf } from '../store/search.ts'
-import { amend } from './amend.ts'
+import { type Found, searchShelf } from '../store/search.ts'
+import { peopleDue } from '../store/timers.ts'
+import { amend, lookAgain } from './amend.ts'
 import { moveHandover } from './answer.ts'
 import { readAudit, searchAudit } from './auditing.ts'
 import { actorOf } from './change.ts'
@@ -112,27 +113,70 @@ export async function searchFor(exchange: Exchange, request: Request, type: stri
       ? await provenancesFor(exchange.database, request.caller.shelf, query)
       : []
   const known = type === 'Organization' || type === 'HealthcareService' ? searchDirectory(exchange, request, type, query) : origins
-  const found = await searchShelf(exchange.database, request.caller.shelf, query)
-  // Both at once: one decision for a person, however a row was found.
-  return viewing(exchange, request, [...found.matches, ...found.included], async (decided, lasting) => {
-    const mayBeSeen = (rows: readonly Stored[]) => ({
-      matches: found.matches.filter((row) => rows.includes(row)),
-      included: found.included.filter((row) => rows.includes(row) && allowed(request.caller, row.type, 'r')),
+  const partner = request.caller.role === 'partner'
+  // A chain leads through what is not itself found: what fell due is looked at first, so that it leads through nothing untold.
+  if (partner && query.conditions.some(({ kind }) => kind === 'chain')) await catchUp(exchange, request.caller.shelf)
+  const counted = partner && (query.total || query.count === 0) ? await countTold(exchange, request, query) : undefined
+  const wanted = counted === undefined ? query : { ...query, total: false }
+  const look = async (again: boolean): Promise<Answer> => {
+    const found: Found =
+      counted !== undefined && query.count === 0
+        ? { matches: [], included: [] }
+        : await searchShelf(exchange.database, request.caller.shelf, wanted)
+    // Both at once: one decision for a person, however a row was found.
+    const answer = await viewing(exchange, request, [...found.matches, ...found.included], async (decided, lasting) => {
+      const mayBeSeen = (rows: readonly Stored[]) => ({
+        matches: found.matches.filter((row) => rows.includes(row)),
+        included: found.included.filter((row) => rows.includes(row) && allowed(request.caller, row.type, 'r')),
+      })
+      const { matches, included } = mayBeSeen(decided.seen)
+      if (counted === undefined || query.count > 0)
+        await auditRead(exchange, request, 'search', { ...decided, seen: [...matches, ...included, ...origins.map(asRow)] }, askedIn(query))
+      await received(exchange, request, matches)
+      const seen = mayBeSeen(await lasting())
+      // A total, or a next page, that took account of what is hidden would tell that something is.
+      const hidden = seen.matches.length < found.matches.length
+      if (hidden && again) return undefined
+      const total = counted ?? (hidden ? undefined : found.total)
+      return bundle({
+        matches: [...known.map(keptAs), ...keptOf(seen.matches)],
+        included: keptOf(seen.included),
+        ...(found.next && !hidden ? { next: found.next } : {}),
+        ...(total === undefined ? {} : { total: total + known.length }),
+      })
     })
-    const { matches, included } = mayBeSeen(decided.seen)
-    const asked = `${type}?${new URLSearchParams(query.asked)}`
-    await auditRead(exchange, request, 'search', { ...decided, seen: [...matches, ...included, ...origins.map(asRow)] }, asked)
-    await received(exchange, request, matches)
-    const seen = mayBeSeen(await lasting())
-    const hidden = seen.matches.length < found.matches.length
-    return bundle({
-      matches: [...known.map(keptAs), ...keptOf(seen.matches)],
-      included: keptOf(seen.included),
-      ...(found.next ? { next: found.next } : {}),
-      // A total that counted what is hidden would tell that something is.
-      ...(found.total === undefined || hidden ? {} : { total: found.total + known.length }),
-    })
+    // Looking has taken off the shelf what may not be told any more: the page is put together again without it.
+    return answer ?? look(false)
+  }
+  return look(partner)
+}
+
+const askedIn = (query: SearchQuery): string => `${query.type}?${new URLSearchParams(query.asked)}`
+
+/** More than this a partner does not have counted. */
+const mostCounted = 1_000
+
+/** How many of what matches a partner may see: only deciding about each of them says. */
+async function countTold(exchange: Exchange, request: Request, query: SearchQuery): Promise<number> {
+  const { after: _, ...all } = query
+  const { matches, next } = await searchShelf(exchange.database, request.caller.shelf, {
+    ...all,
+    count: mostCounted,
+    total: false,
+    includes: [],
+    revincludes: [],
   })
+  if (next)
+    throw refuse(400, 'too-costly', 'There is too much of this to be counted: say more, such as patient, identifier or _lastUpdated.')
+  return viewing(exchange, request, matches, async (decided, lasting) => {
+    await auditRead(exchange, request, 'search', decided, askedIn(query))
+    return (await lasting()).length
+  })
+}
+
+/** Whatever the clock has changed for the people on a partner's shelf. */
+async function catchUp(exchange: Exchange, shelf: string): Promise<void> {
+  for (const patient of await peopleDue(exchange.database, shelf, exchange.now().toISOString())) await lookAgain(exchange, patient)
 }
 
 function check({ caller }: Request, type: string, letter: 'r' | 's'): void {

@@ -44,19 +44,36 @@ export function inState(task: Task, state: HandoverState, at: string, reason?: T
 /** Business states that are the exchange's own bookkeeping: a partner does not see them. */
 const internal: ReadonlySet<string> = new Set(['preparing', 'queued', 'delivered', 'consent-blocked', 'chasing', 'escalated'])
 
-/** The Task as it stands on its partner's shelf. `release`: it may know where the person is. */
-export function partnersView(own: Task, { release }: { release: boolean } = { release: true }): Task {
-  const task = withoutTrigger(own)
+/**
+ * The Task as it stands on its partner's shelf. What staff write to it (a reason, a note, a result) is free text that no mapping knows
+ * and stays with the service.
+ *
+ * @param own what the partner itself said of it before; `release`: it may know where the person is
+ */
+export function partnersView(kept: Task, own: OwnWords | undefined, { release }: { release: boolean } = { release: true }): Task {
+  const task = withoutTrigger(kept)
   const { businessStatus } = stateOf(task)
+  const { note, output, statusReason, ...silent } = task
+  const said = (one: unknown) => JSON.stringify(one)
+  const mine = <T>(some: readonly T[] | undefined, theirs: readonly T[] | undefined) =>
+    some?.filter((one) => theirs?.some((other) => said(other) === said(one)))
+  const [notes, outputs] = [mine(note, own?.note), mine(output, own?.output)]
+  const seen: Task = {
+    ...silent,
+    ...(statusReason && said(statusReason) === said(own?.statusReason) ? { statusReason } : {}),
+    ...(notes?.length ? { note: notes } : {}),
+    ...(outputs?.length ? { output: outputs } : {}),
+  }
   if (businessStatus === 'suspended-custody') {
-    // Where the person is, is for those who may know it. Where the handover stood is ours.
-    const { businessStatus: why, statusReason, ...rest } = task
+    // Where the person is, is for those who may know it, in the exchange's own words. Where the handover stood is ours.
+    const { businessStatus: why, statusReason: _theirs, ...rest } = seen
     return release && why ? { ...rest, businessStatus: why, statusReason: { text: statusReason?.text as string } } : rest
   }
-  if (!businessStatus || !internal.has(businessStatus)) return task
-  const { businessStatus: _ours, lastModified: _when, ...rest } = task
+  if (!businessStatus || !internal.has(businessStatus)) return seen
+  const { businessStatus: _ours, lastModified: _when, ...rest } = seen
   return { ...rest, lastModified: task.authoredOn as string }
 }
+export type OwnWords = Pick<Task, 'note' | 'output' | 'statusReason'>
 
 /** Only ids and states: what stays with a partner when the content was taken back. Its identifier of ours says what was asked. */
 export function bare(task: Task): Task {

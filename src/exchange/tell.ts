@@ -40,7 +40,7 @@ export function tell(change: Change, considered: Considered, live: readonly Task
       adapter,
       service: situation.service,
       partner,
-      task: partnersView(task, { release }),
+      task: partnersView(task, situation.told.get(`${shelf} Task/${task.id}`)?.body as Task | undefined, { release }),
       serviceRequestId: task.focus?.reference?.split('/')[1] as string,
       consent: decision.agreed ? decision.consent : undefined,
       patient: situation.patient,
@@ -182,7 +182,7 @@ export function stripTasks(change: Change, partner: string, live: readonly Task[
   const shelf = partnerShelf(partner)
   for (const task of handoversOf(change, partner)) {
     if (!change.situation.told.has(`${shelf} Task/${task.id}`) || live.some(({ id }) => id === task.id)) continue
-    change.put(shelf, bare(partnersView(task)), '[]')
+    change.put(shelf, bare(partnersView(task, undefined)), '[]')
     const request = requestOnRecord(change, task)
     if (request) change.put(shelf, bareRequest(request), '[]')
   }

@@ -36,6 +36,19 @@ const columns = 'patient, about, service, due_at as dueAt'
 export const timersDue = (database: Database, now: string, limit: number): Promise<Timer[]> =>
   database.query<Timer>(statement(`select ${columns} from timer where due_at <= ? order by due_at, patient, about limit ?`, now, limit))
 
+/** People with something on this shelf for whom something has fallen due. */
+export async function peopleDue(database: Database, shelf: string, now: string): Promise<string[]> {
+  const rows = await database.query<{ patient: string }>(
+    statement(
+      `select distinct patient from timer t where due_at <= ?
+       and exists (select 1 from resource r where r.patient = t.patient and r.shelf = ?)`,
+      now,
+      shelf,
+    ),
+  )
+  return rows.map(({ patient }) => patient)
+}
+
 /** When the next timer falls due. */
 export async function nextTimer(database: Database): Promise<string | undefined> {
   const [row] = await database.query<{ at: string | null }>(statement('select min(due_at) as at from timer'))

@@ -1,25 +1,17 @@
 /**
  * Ways around the decision that somebody tried: each is answered as if there were nothing there, and leaves nothing that tells.
  */
-import type { Bundle, CarePlan, Resource, Task } from '@medplum/fhirtypes'
+import type { Bundle } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { actCode } from '../../src/fhir/systems.ts'
-import { caseBundle, consentOf, partners, usual, wordsIn } from '../fixtures/case-bundle.ts'
+import { caseBundle, words, wordsIn } from '../fixtures/case-bundle.ts'
 import { type Gateway, openGateway, says } from '../fixtures/gateway.ts'
 
 let gateway: Gateway
-let at: Record<string, string>
 beforeEach(async () => {
   gateway = await openGateway()
-  at = await gateway.handIn(caseBundle())
+  await gateway.handIn(caseBundle())
 })
 afterEach(() => gateway.close())
-
-const withdraw = async () => {
-  const [consent] = await gateway.service.find('Consent')
-  await gateway.service.call('PUT', `/fhir/Consent/${consent?.id}`, { ...consent, status: 'inactive' })
-  await gateway.deliverer.idle()
-}
 
 describe('a partner asks for what is the service’s', () => {
   test('a dry run of the plan on its own shelf, which would name everybody and what is withheld', async () => {
@@ -54,5 +46,70 @@ describe('a partner repeats itself after the agreement has ended', () => {
     expect(late.status).toBe(200)
     expect(late.body.resourceType).toBe('OperationOutcome')
     expect(late.text).not.toContain('substance')
+  })
+})
+
+describe('after the agreement has ended by the clock, before anything else has looked', () => {
+  const over = () => gateway.clock.set(new Date('2027-01-02T08:00:00Z'))
+  const ask = async (path: string) => {
+    const { body, text } = await gateway.as('enhanced').call<Bundle>('GET', `/fhir/${path}`)
+    return { text, total: body.total, entries: body.entry?.length ?? 0, next: body.link?.some(({ relation }) => relation === 'next') }
+  }
+  test.each([
+    'Condition?_count=0',
+    'Condition?_summary=count',
+    'Condition?_total=accurate',
+    'Condition?_count=1&_total=accurate',
+    'Condition?_count=1',
+    `Task?patient.family=${words.identity}`,
+    `Task?patient.family=${words.identity}&_count=0`,
+    'CarePlan?_include=CarePlan:patient',
+    `Patient?_revinclude=Condition:patient`,
+  ])('%s tells nothing, not even how many there were', async (path) => {
+    const before = await ask(path)
+    expect((before.total ?? 0) + before.entries).toBeGreaterThan(0)
+    over()
+    const { text, total = 0, entries, next } = await ask(path)
+    expect({ total, entries, next }).toEqual({ total: 0, entries: 0, next: false })
+    expect(wordsIn(text.replaceAll(`family=${words.identity}`, ''))).toEqual([])
+  })
+})
+
+test('a person counted is a person looked at: the audit says so', async () => {
+  const before = (await gateway.service.find('AuditEvent', 'agent=Organization/enhanced-tees&subtype=search-type')).length
+  await gateway.as('enhanced').call('GET', '/fhir/Condition?_summary=count')
+  const events = await gateway.service.find('AuditEvent', 'agent=Organization/enhanced-tees&subtype=search-type')
+  expect(events.length).toBe(before + 1)
+})
+
+describe('words that staff write to a handover', () => {
+  const secret = 'Pellowick told me in confidence'
+  test('a note, a reason and a result go to nobody, by message or by reading', async () => {
+    const task = await gateway.handover('recovery')
+    const [theirs] = await gateway.as('recovery').find('Task')
+    await gateway
+      .as('recovery')
+      .call('PATCH', `/fhir/Task/${theirs?.id}`, [
+        ...says('accepted', undefined, 'We have room'),
+        { op: 'add', path: '/note', value: [{ text: 'Ask for Sam' }] },
+      ])
+    const { status } = await gateway.service.call('PATCH', `/fhir/Task/${task.id}`, [
+      ...says('in-progress', undefined, secret),
+      { op: 'add', path: '/note/-', value: { text: secret } },
+      { op: 'add', path: '/output', value: [{ type: { text: 'said' }, valueString: secret }] },
+    ])
+    expect(status).toBe(200)
+    await gateway.deliverer.idle()
+    const seen = await gateway.as('recovery').call('GET', `/fhir/Task/${task.id}/_history`)
+    expect(seen.text).not.toContain(secret)
+    expect(seen.text).toContain('Ask for Sam')
+    for (const { text } of gateway.partner('recovery').received) expect(text).not.toContain(secret)
+    const kept = await gateway.service.call('GET', `/fhir/Task/${task.id}`)
+    expect(kept.text).toContain(secret)
+    // And what the service wrote stays when the partner writes more.
+    const more = [...says('completed', 'engaged'), { op: 'add', path: '/note', value: [{ text: 'Ask for Sam' }, { text: 'Seen today' }] }]
+    expect((await gateway.as('recovery').call('PATCH', `/fhir/Task/${task.id}`, more)).status).toBe(200)
+    const both = await gateway.service.call('GET', `/fhir/Task/${task.id}`)
+    expect([both.text.includes(secret), both.text.includes('Seen today')]).toEqual([true, true])
   })
 })
