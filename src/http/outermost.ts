@@ -25,6 +25,8 @@ export function outermost({ metrics, exchange, settings }: Hall) {
     })
     c.set('always', always)
     await next()
+    // A repeat is answered from what a query found: nothing is written for it that would wait.
+    if (c.res.ok) await exchange.database.settled()
 
     const { status } = c.res
     if (!c.get('dressed')) dress(c.res.headers, always())

@@ -38,6 +38,8 @@ export function openD1(binding: D1Binding): Driver {
       }
     },
 
+    settled: () => undefined,
+
     health: async () => {
       try {
         await bound(statement('select holds from guard')).all()

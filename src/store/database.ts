@@ -46,6 +46,13 @@ type Over<V> = {
   query<Row>(one: StatementOf<V>): Promise<Row[]>
   /** All or nothing, durable when the promise resolves. Gives the rows of each statement that has `returning`. */
   atomically(unit: readonly StatementOf<V>[]): Promise<unknown[][]>
+  /**
+   * Resolves when whatever a query may have seen is durable; undefined when it is. What somebody is told because of a query alone
+   * waits for it.
+   *
+   * @throws Trouble when that may never be
+   */
+  settled(): Promise<void> | undefined
   /** Why it can not take work now, if it can not. */
   health(): Promise<string | undefined>
   close(): Promise<void>

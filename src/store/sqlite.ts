@@ -1,14 +1,16 @@
 /**
  * The database of one machine: better-sqlite3, with group commit.
  *
- * All units waiting in the same turn of the event loop go in one transaction, each in its own savepoint: durable (WAL,
- * synchronous=FULL) at a fraction of an fsync each. A unit that fails takes nobody with it; promises settle after the COMMIT.
+ * All units that wait go in one transaction, each in its own savepoint, and the -wal is flushed to the disk behind it (wal.ts): durable
+ * at a fraction of a flush each. What comes while the disk works is the next transaction. A unit that fails takes nobody with it;
+ * promises settle when the disk has it. A query may see what is committed and not yet on disk; `settled` waits for that.
  */
 import { rmSync, writeFileSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
 import { Refusal } from '../fhir/outcome.ts'
 import { Conflict, type Driver, type Plain as PlainValue, type StatementOf } from './database.ts'
 import { type Trouble, troubleOf } from './trouble.ts'
+import { type Wal, walOf } from './wal.ts'
 
 type Statement = StatementOf<PlainValue>
 
@@ -36,6 +38,9 @@ export type SqliteDatabase = Driver & {
 const mostWaiting = 10_000
 /** One transaction holds the event loop at most about this long; what is left goes in the next. */
 const longestTransactionMs = 40
+/** Another process that writes is waited for, at most; and one that reads, when the -wal has to be emptied, which is tried again. */
+const busyMs = 5_000
+const readerMs = 100
 const everyPage = 0x7f_ff_ff_ff
 /** A case is a quarter of a megabyte in rows of one to twenty kilobytes: pages of twice the usual size are half as many to write. */
 const pageBytes = 8_192
@@ -48,11 +53,14 @@ type Waiting = { unit: readonly Statement[]; resolve: (rows: unknown[][]) => voi
 
 /**
  * @param file path of the database file (its folder must exist), or ':memory:'
+ * @param flushing what brings its -wal to the disk
  * @throws Trouble when the file can not be opened, read or written
  */
-export function openSqlite(file: string): SqliteDatabase {
+export function openSqlite(file: string, flushing: (file: string) => Wal = walOf): SqliteDatabase {
   const sqlite = opened(file)
-  sqlite.pragma('synchronous = FULL')
+  // Only a database in memory is not in WAL mode, or one where that can not be.
+  const wal: Wal | undefined = sqlite.pragma('journal_mode', { simple: true }) === 'wal' ? flushing(file) : undefined
+  sqlite.pragma(`synchronous = ${wal ? 'NORMAL' : 'FULL'}`)
   sqlite.pragma('foreign_keys = ON')
   sqlite.pragma('cache_size = -65536')
   sqlite.pragma('wal_autocheckpoint = 4000')
@@ -104,17 +112,22 @@ export function openSqlite(file: string): SqliteDatabase {
 
   let queue: Waiting[] = []
   let scheduled = false
+  let closing = false
+  /** The flush under way, if there is one. */
+  let landing: Promise<void> | undefined
+  /** A flush failed: what was committed before it may be on disk in part. */
+  let unsure = false
   /** The last commit failed for a reason of the disk: say so until one succeeds. A damaged file stays damaged. */
   let trouble: Trouble | undefined
   const notice = (error: unknown): unknown => {
-    const found = troubleOf(codeOf(error))
+    const found = troubleOf(codeOf(error) ?? diskCode(error))
     if (!found) return error
     if (!trouble?.words.stays) trouble = found
     return found
   }
 
   const schedule = (): void => {
-    if (scheduled) return
+    if (scheduled || landing) return
     scheduled = true
     setImmediate(flush)
   }
@@ -161,25 +174,64 @@ export function openSqlite(file: string): SqliteDatabase {
 
   function flush(): void {
     scheduled = false
-    if (queue.length === 0) return
+    if (landing || queue.length === 0) return
     const batch = queue
     queue = []
     let outcomes: (() => void)[]
     try {
+      makeSure()
       outcomes = writeTogether(batch)
-      trouble = undefined
     } catch (error) {
       if (sqlite.inTransaction) rollback.run()
-      const why = notice(error)
-      for (const { reject } of batch) reject(why)
+      refuse(batch, error)
       return
     }
     const taken = outcomes.length
-    if (taken < batch.length) {
-      queue = batch.slice(taken).concat(queue)
-      schedule()
+    if (taken < batch.length) queue = batch.slice(taken).concat(queue)
+    const settle = () => {
+      if (!trouble?.words.stays) trouble = undefined
+      for (const one of outcomes) one()
     }
-    for (const settle of outcomes) settle()
+    if (wal) landing = land(wal, settle, (error) => refuse(batch.slice(0, taken), error))
+    else settle()
+    if (queue.length > 0) schedule()
+  }
+
+  const refuse = (batch: readonly Waiting[], error: unknown): void => {
+    const why = notice(error)
+    for (const { reject } of batch) reject(why)
+  }
+
+  const land = async (to: Wal, settle: () => void, failed: (error: unknown) => void): Promise<void> => {
+    let failure: { error: unknown } | undefined
+    try {
+      await to.flush()
+    } catch (error) {
+      failure = { error }
+      unsure = true
+    }
+    landing = undefined
+    if (failure) failed(failure.error)
+    else settle()
+    if (queue.length > 0) schedule()
+  }
+
+  /**
+   * After a flush that failed: nothing is built on what the disk may not have until all of it stands in the database file, flushed,
+   * and the -wal is empty. A flush that works later says nothing about what was to be written before.
+   */
+  const makeSure = (): void => {
+    if (!unsure) return
+    sqlite.pragma(`busy_timeout = ${readerMs}`)
+    const done = emptied()
+    sqlite.pragma(`busy_timeout = ${busyMs}`)
+    if (!done) throw new Sqlite.SqliteError('somebody reads', 'SQLITE_BUSY')
+    wal?.flushNow()
+    unsure = false
+  }
+  const emptied = (): boolean => {
+    const [{ busy: left }] = sqlite.pragma('wal_checkpoint(TRUNCATE)') as [{ busy: number }]
+    return left === 0
   }
 
   return {
@@ -195,7 +247,7 @@ export function openSqlite(file: string): SqliteDatabase {
 
     atomically: (unit) =>
       new Promise((resolve, reject) => {
-        if (!sqlite.open) reject(new Error('the database is closed'))
+        if (closing) reject(new Error('the database is closed'))
         else if (trouble?.words.stays) reject(trouble)
         else if (queue.length >= mostWaiting) reject(comeBack('Too much is waiting to be written.', 2))
         else {
@@ -204,12 +256,20 @@ export function openSqlite(file: string): SqliteDatabase {
         }
       }),
 
+    settled: () => {
+      if (landing === undefined && !unsure) return undefined
+      return Promise.resolve(landing).then(() => {
+        if (unsure) throw trouble
+      })
+    },
+
     health: async () => {
-      if (!sqlite.open) return 'the database is closed'
+      if (closing) return 'the database is closed'
       if (queue.length >= mostWaiting) return 'too much is waiting to be written'
       if (trouble === undefined || trouble.words.stays) return trouble?.words.reason
       try {
         if (file !== ':memory:') tryRoom(`${file}-room`)
+        makeSure()
         prepare('update guard set holds = 1').run()
         trouble = undefined
       } catch (error) {
@@ -219,7 +279,13 @@ export function openSqlite(file: string): SqliteDatabase {
     },
 
     close: async () => {
-      while (sqlite.open && queue.length > 0) flush()
+      if (closing) return
+      closing = true
+      while (landing || queue.length > 0) {
+        await landing
+        flush()
+      }
+      wal?.close()
       sqlite.close()
     },
 
@@ -230,10 +296,7 @@ export function openSqlite(file: string): SqliteDatabase {
       return sqlite.pragma('freelist_count', { simple: true }) as number
     },
 
-    checkpoint: async () => {
-      const [{ busy: left }] = sqlite.pragma('wal_checkpoint(TRUNCATE)') as [{ busy: number }]
-      return left === 0
-    },
+    checkpoint: async () => emptied(),
 
     compact: async () => {
       sqlite.pragma('auto_vacuum = INCREMENTAL')
@@ -252,7 +315,7 @@ type Plain = Sqlite.Statement<unknown[]>
 function opened(file: string): Sqlite.Database {
   let sqlite: Sqlite.Database | undefined
   try {
-    sqlite = new Sqlite(file, { timeout: 5_000 })
+    sqlite = new Sqlite(file, { timeout: busyMs })
     // Of a new file only; one there is keeps the size it has.
     sqlite.pragma(`page_size = ${pageBytes}`)
     // Only a file that is still empty takes it, and only before it is in WAL mode.
@@ -302,6 +365,12 @@ function tryRoom(file: string): void {
 }
 
 const codeOf = (error: unknown): string | undefined => (error instanceof Sqlite.SqliteError ? error.code : undefined)
+/** Of a flush: as SQLite would call it. */
+const diskCode = (error: unknown): string | undefined => {
+  const { code, syscall } = error as { code?: string; syscall?: string }
+  if (syscall === undefined) return undefined
+  return code === 'ENOSPC' ? 'SQLITE_FULL' : 'SQLITE_IOERR'
+}
 const busy = (error: unknown): boolean => codeOf(error)?.startsWith('SQLITE_BUSY') === true
 
 const comeBack = (text: string, seconds: number): Refusal =>

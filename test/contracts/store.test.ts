@@ -1,6 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Sqlite from 'better-sqlite3'
 import { generateSQLiteDrizzleJson, generateSQLiteMigration } from 'drizzle-kit/api'
 import { afterAll, describe, expect, test } from 'vitest'
 import { Refusal } from '../../src/fhir/outcome.ts'
@@ -11,6 +12,8 @@ import { newPerson, nextRevision, personOf } from '../../src/store/people.ts'
 import * as schema from '../../src/store/schema.ts'
 import { openStore } from '../../src/store/sealed.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
+import { Trouble } from '../../src/store/trouble.ts'
+import { walOf } from '../../src/store/wal.ts'
 import { storeContract } from './store-contract.ts'
 
 const masterKey = new Uint8Array(32).fill(9)
@@ -103,6 +106,122 @@ describe('SQLite: group commit', () => {
     const copy = newFile()
     await database.backup(copy)
     expect(await personOf(await openFile(copy), 'a')).toBeDefined()
+  })
+})
+
+describe('SQLite: what is committed and not yet on the disk', () => {
+  /** A disk that works, or fails, when it is told to. */
+  const onSlowDisk = async () => {
+    const file = newFile()
+    const held: ((error?: Error) => void)[] = []
+    let holding = false
+    const driver = openSqlite(file, (of) => {
+      const wal = walOf(of)
+      const flush = () =>
+        new Promise<void>((done, failed) => held.push((error) => (error ? failed(error) : wal.flush().then(done, failed))))
+      return { ...wal, flush: () => (holding ? flush() : wal.flush()) }
+    })
+    await migrate(driver)
+    const database = await openStore(driver, [masterKey])
+    holding = true
+    const reached = async (flushes: number) => {
+      while (held.length < flushes) await new Promise((go) => setImmediate(go))
+    }
+    const release = () => {
+      holding = false
+      for (const go of held) go()
+    }
+    return { file, database, held, reached, release }
+  }
+  const outcomeOf = (writing: Promise<unknown>) => {
+    const seen = { settled: false }
+    const done = () => {
+      seen.settled = true
+    }
+    writing.then(done, done)
+    return seen
+  }
+  const broken = (code: string) => Object.assign(new Error('of the disk'), { code, syscall: 'fdatasync' })
+
+  test('is not told as written, and who saw it can wait for it', async () => {
+    const { database, reached, release } = await onSlowDisk()
+    const writing = database.atomically([newPerson('a', 'ne')])
+    const writer = outcomeOf(writing)
+    await reached(1)
+    expect(await personOf(database, 'a')).toBeDefined()
+    const waiting = database.settled() as Promise<void>
+    const reader = outcomeOf(waiting)
+    await new Promise((go) => setTimeout(go, 20))
+    expect([writer.settled, reader.settled]).toEqual([false, false])
+    release()
+    await Promise.all([writing, waiting])
+    expect(database.settled()).toBeUndefined()
+  })
+
+  test('what comes meanwhile is the next transaction, all of it one, and told in the order it came', async () => {
+    const { database, held, reached, release } = await onSlowDisk()
+    const told: string[] = []
+    const write = (id: string) => database.atomically([newPerson(id, 'ne')]).then(() => told.push(id))
+    const first = write('first')
+    await reached(1)
+    const later: Promise<unknown>[] = []
+    for (const id of ['a', 'b', 'c']) {
+      later.push(write(id))
+      await new Promise((go) => setImmediate(go))
+    }
+    expect(await personOf(database, 'a')).toBeUndefined()
+    held[0]?.()
+    await first
+    await reached(2)
+    expect(await personOf(database, 'c')).toBeDefined()
+    expect(told).toEqual(['first'])
+    release()
+    await Promise.all(later)
+    expect([told, held.length]).toEqual([['first', 'a', 'b', 'c'], 2])
+  })
+
+  test.each([
+    ['EIO', 'the disk does not read or write'],
+    ['ENOSPC', 'the disk is full'],
+  ])(
+    'a flush that fails (%s) tells nobody that it was written; nothing is built on it until it stands in the file',
+    async (code, reason) => {
+      const { file, database, held, reached, release } = await onSlowDisk()
+      const writing = database.atomically([newPerson('a', 'ne')])
+      await reached(1)
+      const seen = database.settled()
+      held.shift()?.(broken(code))
+      for (const each of [writing, seen, database.settled()]) {
+        const failure = await Promise.resolve(each).catch((error: unknown) => error)
+        expect(failure).toBeInstanceOf(Trouble)
+        expect((failure as Trouble).words.reason).toBe(reason)
+      }
+      const reader = new Sqlite(file)
+      reader.exec('begin; select * from person')
+      expect(await database.health()).toBe('another process holds the database')
+      await expect(database.atomically([newPerson('b', 'ne')])).rejects.toBeInstanceOf(Trouble)
+      reader.close()
+      expect(await database.health()).toBeUndefined()
+      expect(statSync(`${file}-wal`).size).toBeLessThan(100_000)
+      release()
+      await database.atomically([newPerson('c', 'ne')])
+      expect(database.settled()).toBeUndefined()
+      await database.close()
+    },
+  )
+
+  test('closing waits for it', async () => {
+    const { file, database, reached, release } = await onSlowDisk()
+    const writing = database.atomically([newPerson('a', 'ne')])
+    await reached(1)
+    const meanwhile = database.atomically([newPerson('b', 'ne')])
+    const closing = database.close()
+    const closed = outcomeOf(closing)
+    await new Promise((go) => setTimeout(go, 20))
+    expect(closed.settled).toBe(false)
+    release()
+    await Promise.all([writing, meanwhile, closing])
+    expect(await personOf(await openFile(file), 'b')).toBeDefined()
   })
 })
 

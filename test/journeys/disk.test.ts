@@ -14,6 +14,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { statement } from '../../src/store/database.ts'
 import { newPerson } from '../../src/store/people.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
+import { walOf } from '../../src/store/wal.ts'
 import { caseBundle } from '../fixtures/case-bundle.ts'
 import { masterKey, openGateway } from '../fixtures/gateway.ts'
 
@@ -246,6 +247,36 @@ describe('while running', () => {
     expect(await create(1)).toMatchObject(refused(/the database file is damaged/))
     const health = await gateway.app.request('/health')
     expect([health.status, await health.json()]).toEqual([503, { status: 'unavailable', reasons: ['the database file is damaged'] }])
+  })
+
+  test('a repeat of a request that is committed and not yet on the disk is answered when it is', async () => {
+    mkdirSync(newFolder(), { recursive: true })
+    const held: (() => void)[] = []
+    let holding = false
+    const driver = openSqlite(join(folder, `${seen}-slow.db`), (file) => {
+      const wal = walOf(file)
+      return { ...wal, flush: () => (holding ? new Promise((done) => held.push(() => done(wal.flush()))) : wal.flush()) }
+    })
+    const gateway = await openGateway({ database: driver })
+    opened.push(gateway)
+    const id = { 'x-request-id': crypto.randomUUID() }
+    const answered: string[] = []
+    const create = (name: string) =>
+      gateway.service.call<Patient>('POST', '/fhir/Patient', patient(1), id).then((answer) => {
+        answered.push(name)
+        return answer
+      })
+    await gateway.service.find('Patient')
+    holding = true
+    const first = create('first')
+    while (held.length === 0) await new Promise((go) => setImmediate(go))
+    const repeat = create('repeat')
+    await new Promise((go) => setTimeout(go, 50))
+    expect(answered).toEqual([])
+    holding = false
+    for (const go of held) go()
+    const [one, other] = await Promise.all([first, repeat])
+    expect([one.status, other.status, other.body.id]).toEqual([201, 201, one.body.id])
   })
 
   test('a queue that is full: 503 at the door, and what waits in it is written', async () => {
