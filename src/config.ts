@@ -33,6 +33,8 @@ export type Config = {
   requireSignedMappings: boolean
   /** Who may send events of HMPPS as signed webhooks, and with which secrets. */
   webhooks?: WebhookSecrets
+  /** The HMPPS External API: its address, our key to it, and the certificate we show (PEM). */
+  hmpps?: { url: string; key: string; cert: string; certKey: string }
   /** Where the manual clock starts; absent: real time. */
   clock?: Date
 }
@@ -67,6 +69,16 @@ export function readConfig(env: Environment, readText: (path: string) => string)
       keepMessagesDays: data.KEEP_MESSAGES_DAYS,
       keepAnswersDays: data.KEEP_ANSWERS_DAYS,
       requireSignedMappings: data.REQUIRE_SIGNED_MAPPINGS === 'true',
+      ...(data.HMPPS_API_URL
+        ? {
+            hmpps: {
+              url: data.HMPPS_API_URL,
+              key: (data.HMPPS_API_KEY ?? data.HMPPS_API_KEY_FILE) as string,
+              cert: data.HMPPS_API_CERT_FILE as string,
+              certKey: data.HMPPS_API_CERT_KEY_FILE as string,
+            },
+          }
+        : {}),
       ...(data.HMPPS_WEBHOOK_SECRETS ? { webhooks: data.HMPPS_WEBHOOK_SECRETS } : {}),
       ...(data.CLOCK ? { clock: data.CLOCK } : {}),
     },
@@ -143,6 +155,21 @@ const manual = z.string().transform((text, context) => {
 })
 
 function environment(readText: (path: string) => string) {
+  const fileText = z.string().transform((path, context) => {
+    try {
+      const text = readText(path).trim()
+      if (text) return text
+    } catch {
+      // Said below, as for a file that is empty.
+    }
+    context.addIssue({ code: 'custom', message: 'names a file that can not be read, or is empty.' })
+    return z.NEVER
+  })
+  const pemFile = (what: string) =>
+    fileText.refine(
+      (text) => new RegExp(`-----BEGIN [A-Z ]*${what}-----`).test(text),
+      `must name a PEM file that holds a ${what.toLowerCase()}.`,
+    )
   const keyFile = z.string().transform((path, context) => {
     try {
       const text = readText(path).trim()
@@ -169,6 +196,11 @@ function environment(readText: (path: string) => string) {
       KEEP_MESSAGES_DAYS: wholeNumber(7, 36_500).default(90),
       KEEP_ANSWERS_DAYS: wholeNumber(7, 36_500).default(30),
       HMPPS_WEBHOOK_SECRETS: webhooks.optional(),
+      HMPPS_API_URL: publicUrl.refine((url) => url.startsWith('https:'), 'must be https.').optional(),
+      HMPPS_API_KEY: z.string().optional(),
+      HMPPS_API_KEY_FILE: fileText.optional(),
+      HMPPS_API_CERT_FILE: pemFile('CERTIFICATE').optional(),
+      HMPPS_API_CERT_KEY_FILE: pemFile('PRIVATE KEY').optional(),
       CLOCK: manual.optional(),
       REQUIRE_SIGNED_MAPPINGS: z.enum(['true', 'false'], 'must be true or false.').default('false'),
       NODE_ENV: z.string().optional(),
@@ -179,7 +211,14 @@ function environment(readText: (path: string) => string) {
     })
 }
 
-type Raw = { MASTER_KEY?: unknown; MASTER_KEY_FILE?: unknown; CLOCK?: unknown; HOST?: unknown; NODE_ENV?: unknown; PUBLIC_URL?: unknown }
+type Raw = {
+  MASTER_KEY?: unknown
+  MASTER_KEY_FILE?: unknown
+  CLOCK?: unknown
+  HOST?: unknown
+  NODE_ENV?: unknown
+  PUBLIC_URL?: unknown
+} & Partial<Record<'HMPPS_API_URL' | 'HMPPS_API_KEY' | 'HMPPS_API_KEY_FILE' | 'HMPPS_API_CERT_FILE' | 'HMPPS_API_CERT_KEY_FILE', unknown>>
 
 /** Faults between variables. `data` may still be half parsed. */
 function alone(data: Raw, fault: (path: string, words: string) => void) {
@@ -188,6 +227,13 @@ function alone(data: Raw, fault: (path: string, words: string) => void) {
     fault('MASTER_KEY', `or MASTER_KEY_FILE is required: ${keyWords}`)
   if (data.MASTER_KEY !== undefined && data.MASTER_KEY_FILE !== undefined)
     fault('MASTER_KEY', 'and MASTER_KEY_FILE are both set: keep one.')
+  const api = ['HMPPS_API_URL', 'HMPPS_API_CERT_FILE', 'HMPPS_API_CERT_KEY_FILE'] as const
+  const given = [...api, 'HMPPS_API_KEY', 'HMPPS_API_KEY_FILE'].filter((name) => data[name as keyof Raw] !== undefined)
+  if (given.length > 0) {
+    for (const name of api) if (data[name] === undefined) fault(name, `is required with ${given[0]}.`)
+    if ((data.HMPPS_API_KEY === undefined) === (data.HMPPS_API_KEY_FILE === undefined))
+      fault('HMPPS_API_KEY', `or HMPPS_API_KEY_FILE is required with ${given[0]}, one of the two.`)
+  }
   if (data.CLOCK !== undefined && production) fault('CLOCK', 'can not be manual when NODE_ENV is production.')
   if (data.CLOCK !== undefined && !isLoopback(String(data.HOST ?? '127.0.0.1')))
     fault('CLOCK', 'can only be manual when HOST is a loopback address.')

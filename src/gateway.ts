@@ -9,6 +9,7 @@ import { adapters } from '../adapters/index.ts'
 import { readDirectory } from './access/directory-file.ts'
 import type { Channel } from './channel.ts'
 import { allowedFor } from './channels/address.ts'
+import { hmppsApi } from './channels/hmpps-api.ts'
 import { channels as allChannels } from './channels/index.ts'
 import { outgoing } from './channels/outgoing.ts'
 import { type ManualClock, manualClock, realClock } from './clock.ts'
@@ -112,6 +113,7 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
     publicUrl: config.publicUrl,
     signOffs: () => ({ required: config.requireSignedMappings, hashes, signatures: loaded.signatures }),
     fetch: outgoing(known.reach),
+    ...(config.hmpps ? { hmpps: hmppsApi(config.hmpps, outgoing(known.reach, {}, undefined, config.hmpps)) } : {}),
   })
   // One gateway works on one database file, so whatever is leased was in the hands of the one before.
   await database.atomically([releaseLeases(open.exchange.now().toISOString())])
@@ -180,7 +182,7 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
 
   const end = async () => {
     const late = new Promise<void>((done) => setTimeout(done, stopMs).unref())
-    const finished = Promise.all([door.stop(stopMs), stopTicking(), stopReading(), stopTidying(), open.deliverer.stop()])
+    const finished = Promise.all([door.stop(stopMs), stopTicking(), stopReading(), stopTidying(), open.deliverer.stop(), open.looked()])
     await Promise.race([finished.then(() => open.seal().catch(failed)), late])
     await database.close()
   }

@@ -226,7 +226,10 @@ async function open(config: Config, env: Env): Promise<Gateway> {
     },
     async tick() {
       await renewSome(database)
-      await work(cronTakingMs, (own) => own.tick())
+      await work(cronTakingMs, async (own) => {
+        await own.tick()
+        await own.looked()
+      })
       const at = new Date()
       if (at.getUTCHours() !== nightHour || at.getUTCMinutes() !== nightMinute) return
       const { retentionYears: years, keepMessagesDays: messagesDays, keepAnswersDays: answersDays } = config

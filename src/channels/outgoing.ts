@@ -16,6 +16,9 @@ import { capped, mustBeAllowed, NotAllowed, named, streamOf, mostBytes as usualB
 export type Limits = { connectMs: number; headMs: number; bodyMs: number; mostBytes: number }
 const usual: Limits = { connectMs: 5_000, headMs: 20_000, bodyMs: 10_000, mostBytes: usualBytes }
 
+/** What we show who we are with (mutual TLS), both as PEM. */
+export type Certificate = { cert: string; certKey: string }
+
 type Lookup = (
   name: string,
   options: LookupOptions & { all: true },
@@ -26,12 +29,12 @@ type Lookup = (
  * @param allowed what every request may reach; a channel adds what its partner's settings allow
  * @throws NotAllowed; otherwise an error whose `code` says what went wrong (`CONNECT_TIMEOUT` and `ENOTFOUND`: nothing was sent)
  */
-export function outgoing(allowed: Allowed, limits: Partial<Limits> = {}, lookup: Lookup = systemLookup): Fetch {
+export function outgoing(allowed: Allowed, limits: Partial<Limits> = {}, lookup: Lookup = systemLookup, certificate?: Certificate): Fetch {
   const most: Limits = { ...usual, ...limits }
   // A connection made for a partner that may be private must not be used again for one that may not.
   const ways = new Map<boolean, ReturnType<typeof wayTo>>()
   const wayFor = (mayBePrivate: boolean) => {
-    const way = ways.get(mayBePrivate) ?? wayTo({ ...allowed, private: mayBePrivate }, lookup)
+    const way = ways.get(mayBePrivate) ?? wayTo({ ...allowed, private: mayBePrivate }, lookup, certificate)
     ways.set(mayBePrivate, way)
     return way
   }
@@ -44,7 +47,7 @@ export function outgoing(allowed: Allowed, limits: Partial<Limits> = {}, lookup:
 }
 
 /** How connections are made, and kept a few seconds for the next message. */
-function wayTo(allowed: Allowed, lookup: Lookup) {
+function wayTo(allowed: Allowed, lookup: Lookup, certificate: Certificate | undefined) {
   const judged = (
     name: string,
     options: LookupOptions,
@@ -61,7 +64,10 @@ function wayTo(allowed: Allowed, lookup: Lookup) {
       else done(null, first.address, first.family)
     })
   const settings = { keepAlive: true, timeout: 4_000, lookup: judged as never }
-  return { 'http:': new HttpAgent(settings), 'https:': new HttpsAgent(settings) }
+  return {
+    'http:': new HttpAgent(settings),
+    'https:': new HttpsAgent({ ...settings, ...(certificate ? { cert: certificate.cert, key: certificate.certKey } : {}) }),
+  }
 }
 
 function send(

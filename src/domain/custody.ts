@@ -79,7 +79,9 @@ export function custodyOf(assertions: readonly Assertion[], now: string): Custod
   const { settled, settlesAt } = settle(all, now)
   const state: CustodyState = { dates: [], stays: [], absences: [], doubts: [], ...(settlesAt ? { settlesAt } : {}) }
   for (const one of settled) apply(state, one)
-  const release = bestDate(state.dates)
+  // The dates of an earlier stay go on being shown to whoever looks: one before this stay began is none of it.
+  const from = state.since ? today(new Date(state.since)) : ''
+  const release = bestDate(state.dates.filter(({ date, source }) => source === 'service' || date === undefined || date >= from))
   return { ...state, ...(release ? { release } : {}) }
 }
 
@@ -96,15 +98,23 @@ const keyOf = ({ at, source, said }: Assertion): string =>
 /** Movements said at once, without those that were a slip, and without those that may still turn out to be one. */
 function settle(all: readonly Assertion[], now: string): { settled: Assertion[]; settlesAt?: string } {
   const dropped = new Set<Assertion>()
-  const atOnce = all.filter(({ source, said }) => source === 'prisoner-search' && said.kind === 'movement')
+  const atOnce = all.filter(({ source, said }) => (source === 'prisoner-search' && said.kind === 'movement') || isGone(said))
   for (const [n, one] of atOnce.entries()) {
     const next = atOnce[n + 1]
     if (!dropped.has(one) && next && isSlip(one, next)) dropped.add(one).add(next)
   }
+  // Whoever was found gone and found back within the hour never left.
+  for (const one of atOnce)
+    if (isGone(one.said) && all.some(({ said, at }) => said.kind === 'found' && said.inPrison && at > one.at && at <= settlesOf(one)))
+      dropped.add(one)
   const waiting = atOnce.filter((one) => !dropped.has(one) && settlesOf(one) > now)
   const settlesAt = waiting.map(settlesOf).sort()[0]
   return { settled: all.filter((one) => !dropped.has(one) && !waiting.includes(one)), ...(settlesAt ? { settlesAt } : {}) }
 }
+
+/** Found out of prison for good, with nothing that says why. */
+const isGone = (said: Said): boolean =>
+  said.kind === 'found' && !said.inPrison && !(said.lastMovement && Object.hasOwn(found, said.lastMovement))
 
 const settlesOf = ({ at }: Assertion): string => new Date(Date.parse(at) + settleMs).toISOString()
 

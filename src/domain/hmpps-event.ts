@@ -14,8 +14,8 @@ export type PersonNumbers = { noms: string[]; crn: string[] }
 export type Follows = {
   /** Said about the person's custody. */
   says?: { source: 'prison-offender-events' | 'prisoner-search' | 'external-movements' | 'restricted-patients'; said: Said }
-  /** Dates or places changed and are not in it: they have to be fetched. */
-  fetch?: true
+  /** Dates or places changed and are not in it. `also`: it says enough by itself, and more may have changed with it. */
+  fetch?: 'needed' | 'also'
   /** Numbers that belong to one person. `removed`: no longer in use. */
   identities?: { joined: PersonNumbers; removed?: string }
   /** Something a person has to look at, with the words for it. */
@@ -98,7 +98,7 @@ function notification(message: Json, eventType: string): { event: HmppsEvent } |
       ...(id ? { hmppsId: id } : {}),
       known: fetch || eventType === 'PRISONER_MERGED',
       content: canonical([eventType, id, occurredAt, eventId ?? null]),
-      ...(fetch ? { fetch: true as const } : {}),
+      ...(fetch ? { fetch: 'needed' as const } : {}),
       ...gone,
     },
   }
@@ -135,7 +135,7 @@ function numbersIn(message: Json, info: Json, reference: unknown): PersonNumbers
 }
 
 type Rule = (info: Json, person: PersonNumbers) => Follows
-const fetchIt: Rule = () => ({ fetch: true })
+const fetchIt: Rule = () => ({ fetch: 'needed' })
 
 const movement =
   (way: 'in' | 'out', source: 'prison-offender-events' | 'prisoner-search'): Rule =>
@@ -151,7 +151,7 @@ const movement =
         ...(info.currentPrisonStatus === 'UNDER_PRISON_CARE' ? { underCare: true } : {}),
       },
     },
-    fetch: true,
+    fetch: 'also',
   })
 
 const absence =
@@ -166,7 +166,7 @@ const number = (value: unknown, shape: RegExp): string[] =>
   typeof value === 'string' && shape.test(value.trim().toUpperCase()) ? [value.trim().toUpperCase()] : []
 
 const lookAtRecall: Rule = () => ({
-  fetch: true,
+  fetch: 'also',
   ask: {
     about: 'recall',
     words: 'The prison system recorded or changed a recall. Find out whether the person is back in custody; nothing was changed by it.',
@@ -182,10 +182,10 @@ const rules: Readonly<Record<string, Rule>> = {
   'prisoner-offender-search.prisoner.updated': ({ categoriesChanged }) =>
     Array.isArray(categoriesChanged) &&
     categoriesChanged.some((one) => ['SENTENCE', 'STATUS', 'LOCATION', 'RESTRICTED_PATIENT'].includes(one))
-      ? { fetch: true }
+      ? { fetch: 'needed' }
       : {},
   'prisoner-offender-search.prisoner.convicted-status-changed': ({ convictedStatus }) => ({
-    fetch: true,
+    fetch: 'also',
     // Convicted is not sentenced: the dates that follow a sentence say so.
     ...(convictedStatus === 'Remand' ? { says: { source: 'prisoner-search', said: { kind: 'basis', basis: 'remand' } } } : {}),
   }),
@@ -205,7 +205,7 @@ const rules: Readonly<Record<string, Rule>> = {
     joined(number(nomsNumber, nomsShape), number(removedNomsNumber, nomsShape)),
   'prison-offender-events.prisoner.booking.moved': ({ movedToNomsNumber, movedFromNomsNumber }) => ({
     ...joined(number(movedToNomsNumber, nomsShape), number(movedFromNomsNumber, nomsShape)),
-    fetch: true,
+    fetch: 'also',
   }),
   'probation-case.prison-identifier.added': (_, person) => ({ identities: { joined: person } }),
   'probation-case.prison-identifier.updated': (_, person) => ({ identities: { joined: person } }),

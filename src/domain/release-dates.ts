@@ -29,6 +29,10 @@ const actual = ['APD', 'HDCAD', 'ECSL'] as const
 const chosen = 'nonDto'
 const midTerm = 'MTD'
 
+/** What of all the dates there are is worth keeping: the others end no custody. */
+export const counts = (type: string): boolean =>
+  type === 'confirmed' || type === 'likely' || type === chosen || type === midTerm || [...ofSentence, ...actual].includes(type as never)
+
 /** @param said everything anybody said, in any order */
 export function bestDate(said: readonly DateSaid[]): Best | undefined {
   const standing = [...latest(said).values()]
@@ -46,7 +50,12 @@ export function bestDate(said: readonly DateSaid[]): Best | undefined {
   const of = (...types: readonly string[]) => theirs.filter(({ type }) => types.includes(type))
   const pick = (some: (DateSaid & { date: string })[], because: string): Best | undefined => {
     const one = some.sort((a, b) => (a.date === b.date ? compare(a.type, b.type) : compare(b.date, a.date)))[0]
-    return one && { ...one, because }
+    if (!one) return undefined
+    // Which date was confirmed or chosen, where one of that day says so.
+    const named = /^(confirmed|likely|nonDto)$/.test(one.type)
+      ? of(...actual, ...ofSentence).find(({ date }) => date === one.date)
+      : undefined
+    return { ...one, ...(named ? { type: named.type } : {}), because }
   }
   return (
     pick(of('confirmed'), 'confirmed by the prison') ??
@@ -55,9 +64,6 @@ export function bestDate(said: readonly DateSaid[]): Best | undefined {
     pick(of('likely'), 'what the prison system gives as most likely')
   )
 }
-
-const counts = (type: string): boolean =>
-  type === 'confirmed' || type === 'likely' || type === chosen || type === midTerm || [...ofSentence, ...actual].includes(type as never)
 
 /**
  * What stands of each type from each source. A date said again counts from when it was first said: looking it up once more does not make

@@ -4,6 +4,7 @@
 import type { Resource } from '@medplum/fhirtypes'
 import type { Adapter } from '../adapter.ts'
 import type { Channel } from '../channel.ts'
+import type { HmppsApi } from '../channels/hmpps-api.ts'
 import type { Directory } from '../domain/directory.ts'
 import type { SignOffs } from '../domain/sign-off.ts'
 import type { Document } from '../pages/document.ts'
@@ -26,6 +27,10 @@ export type Exchange = {
   publicUrl: string
   /** Asked before a commit that owes this partner something: a free hand for it, if there is one. Absent: nobody sends from here. */
   take?: (partner: string) => Promise<Hand | undefined>
+  /** Where what a thin event of HMPPS does not say can be looked up; absent: a person looks. */
+  hmpps?: HmppsApi
+  /** Called after a commit that left something to be looked up. */
+  look?: () => void
   /** Called after a commit that owes these partners something. */
   wake: (partners: readonly string[]) => void
 }

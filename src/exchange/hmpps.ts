@@ -61,7 +61,7 @@ async function apply(
 ): Promise<Taken> {
   const at = exchange.now().toISOString()
   const people = event.known ? await peopleWith(exchange, sender, numbersOf(event)) : []
-  const fetching = event.fetch === true && people.length > 0
+  const fetching = people.length > 0 && (event.fetch === 'needed' || (event.fetch === 'also' && exchange.hmpps !== undefined))
   const row = { kind: event.eventType, at, ...kept }
   if (!people.length) {
     const id = newId()
@@ -101,6 +101,7 @@ async function apply(
     const parts = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((part) => before[part] !== after[part]).sort()
     return parts.length ? [{ patient: `Patient/${situation.patient}`, parts }] : []
   })
+  if (fetching) exchange.look?.()
   return { id: ids[0] as string, outcome: changed.length ? 'changed' : 'unchanged', changed, fetching }
 }
 
@@ -133,7 +134,7 @@ async function peopleWith(exchange: Exchange, { service }: Sender, { noms, crn: 
  * Numbers that belong to one person, on the record of whoever has one of them: a number of a kind the record lacks, or the one that took
  * its place. Two records of one person are for somebody to look at (`questions`), never joined by an event.
  */
-function addNumbers(change: Change, { noms, crn: crns }: PersonNumbers, removed: string | undefined): void {
+export function addNumbers(change: Change, { noms, crn: crns }: PersonNumbers, removed: string | undefined): void {
   const { situation } = change
   const patient = situation.record.get(`Patient/${situation.patient}`)?.body as Patient | undefined
   if (!patient) return

@@ -3,6 +3,7 @@
  */
 import type { Adapter } from '../adapter.ts'
 import type { Channel } from '../channel.ts'
+import type { HmppsApi } from '../channels/hmpps-api.ts'
 import type { Directory } from '../domain/directory.ts'
 import type { SignOffs } from '../domain/sign-off.ts'
 import { sealAudit } from '../store/audit-seal.ts'
@@ -13,6 +14,7 @@ import { type Deliverer, startDelivering } from './deliver.ts'
 import type { Clock, Exchange, Log } from './exchange.ts'
 import { signatureTimer } from './handovers.ts'
 import { noticeHorizon } from './horizon.ts'
+import { lookUp } from './hmpps-look.ts'
 import { noticeLateness } from './lateness.ts'
 import { stepsOf } from './steps.ts'
 import { runTimers, turn } from './time.ts'
@@ -30,6 +32,8 @@ export type Open = {
   signed(): Promise<void>
   /** Seals what stands in the audit; before the end, so that nothing is left without. */
   seal(): Promise<void>
+  /** Nothing is being looked up any more. */
+  looked(): Promise<void>
   /** Turns a stopped clock (see `turn`). */
   turn(to: Date, set: (at: Date) => void): Promise<void>
 }
@@ -44,14 +48,25 @@ export function openExchange(parts: {
   publicUrl: string
   signOffs?: () => SignOffs
   fetch?: typeof globalThis.fetch
+  hmpps?: HmppsApi
 }): Open {
   const exchange: Exchange = {
     ...parts,
     fetch: parts.fetch ?? globalThis.fetch,
     take: (partner) => deliverer.take(partner),
     wake: (partners) => deliverer.wake(partners),
+    look: () => look(),
   }
   const deliverer = startDelivering(exchange)
+  /** Beside everything else: an API that does not answer keeps nobody waiting. */
+  let looking: Promise<unknown> | undefined
+  const look = () => {
+    looking ??= lookUp(exchange)
+      .catch((error: unknown) => exchange.log('error', 'hmpps.failed', { error: error instanceof Error ? error.name : 'unknown' }))
+      .finally(() => {
+        looking = undefined
+      })
+  }
   /** Real time: a stopped clock does not keep rows waiting. */
   let sealAfter = 0
   const seal = async () => {
@@ -64,6 +79,7 @@ export function openExchange(parts: {
     steps: stepsOf(exchange),
     deliverer,
     async tick() {
+      look()
       await runTimers(exchange)
       deliverer.wake()
       await noticeLateness(exchange)
@@ -75,6 +91,9 @@ export function openExchange(parts: {
       await runTimers(exchange)
     },
     seal,
+    looked: async () => {
+      await looking
+    },
     turn: (to, set) => turn(exchange, deliverer, to, set),
   }
 }

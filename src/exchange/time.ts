@@ -4,12 +4,14 @@
  * node-cron, a Worker's cron trigger and the manual clock all end here; a late, repeated or skipped call changes nothing,
  * because what is due stands in the database.
  */
+import { nextEventDue } from '../store/events.ts'
 import { nextDue } from '../store/owed.ts'
 import { clearTimersOf, nextTimer, setTimer, type Timer, timersDue } from '../store/timers.ts'
 import { lookAgain } from './amend.ts'
 import type { Deliverer } from './deliver.ts'
 import type { Exchange } from './exchange.ts'
 import { noticeHorizon } from './horizon.ts'
+import { lookUp } from './hmpps-look.ts'
 import { nextLateness, noticeLateness } from './lateness.ts'
 
 const batch = 200
@@ -51,11 +53,12 @@ async function lookAt(exchange: Exchange, patient: string, due: readonly Timer[]
 export async function turn(exchange: Exchange, deliverer: Deliverer, to: Date, set: (at: Date) => void): Promise<void> {
   for (;;) {
     const { database } = exchange
-    const moments = [await nextTimer(database), await nextDue(database), await nextLateness(exchange)]
+    const moments = [await nextTimer(database), await nextDue(database), await nextLateness(exchange), await nextEventDue(database)]
     const next = moments.filter((at) => at !== undefined).sort()[0]
     if (next === undefined || next > to.toISOString()) break
     if (next > exchange.now().toISOString()) set(new Date(next))
     await runTimers(exchange)
+    await lookUp(exchange)
     deliverer.wake()
     await deliverer.idle()
     await noticeLateness(exchange)

@@ -66,6 +66,11 @@ export async function nextEventDue(database: Database): Promise<string | undefin
 export const fetched = (patient: string, before: string): Statement =>
   statement(`update event set state = 'done', due_at = null where patient = ? and state = 'due' and at <= ?`, patient, before)
 
+/** Somebody is looking: nobody else does until then. */
+export const fetching = (patient: string, until: string): Statement =>
+  statement(`update event set due_at = ? where patient = ? and state = 'due'`, until, patient)
+
+/** It failed. */
 export const fetchLater = (patient: string, dueAt: string): Statement =>
   statement(`update event set due_at = ?, attempts = attempts + 1 where patient = ? and state = 'due'`, dueAt, patient)
 

@@ -125,7 +125,6 @@ describe('a signed webhook', () => {
       id: expect.any(String),
       outcome: 'changed',
       changed: [{ parts: ['left', 'status'] }],
-      fetching: true,
     })
     expect((await custody()).left).toBe('2026-04-02')
     expect((await (await post(prisonEvent('released', { code: 'CR', details: 'other words' }))).json()).outcome).toBe('repeat')
