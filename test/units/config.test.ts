@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { destination, manualClock } from '../../src/clock.ts'
 import { readConfig } from '../../src/config.ts'
 import { createLog, traceOf } from '../../src/log.ts'
@@ -147,4 +147,62 @@ test('whether mappings must be signed is true or false, and nothing else', () =>
   const set = (text: string) => readConfig({ MASTER_KEY: Buffer.alloc(32).toString('base64'), REQUIRE_SIGNED_MAPPINGS: text }, () => '')
   expect(set('true')).toMatchObject({ config: { requireSignedMappings: true } })
   expect(set('yes')).toEqual({ faults: ['REQUIRE_SIGNED_MAPPINGS must be true or false.'] })
+})
+
+describe('HMPPS', () => {
+  const pem = { 'cert.pem': '-----BEGIN CERTIFICATE-----\nx', 'key.pem': '-----BEGIN PRIVATE KEY-----\nx', 'api-key': 'abc\n' } as Record<
+    string,
+    string
+  >
+  const read = (env: Record<string, string>) => {
+    const given = readConfig({ MASTER_KEY: Buffer.alloc(32, 1).toString('base64'), ...env }, (path) => {
+      const text = pem[path]
+      if (text === undefined) throw new Error('no such file')
+      return text
+    })
+    return 'faults' in given ? given.faults : given.config
+  }
+  const whole = {
+    HMPPS_API_URL: 'https://api.test/',
+    HMPPS_API_KEY_FILE: 'api-key',
+    HMPPS_API_CERT_FILE: 'cert.pem',
+    HMPPS_API_CERT_KEY_FILE: 'key.pem',
+  }
+
+  test('the API is given whole', () => {
+    expect(read(whole)).toMatchObject({ hmpps: { url: 'https://api.test', key: 'abc', cert: pem['cert.pem'], certKey: pem['key.pem'] } })
+    expect(read({ HMPPS_API_KEY: 'abc' })).toEqual([
+      'HMPPS_API_CERT_FILE is required with HMPPS_API_KEY.',
+      'HMPPS_API_CERT_KEY_FILE is required with HMPPS_API_KEY.',
+      'HMPPS_API_URL is required with HMPPS_API_KEY.',
+    ])
+    expect(
+      read({
+        ...whole,
+        HMPPS_API_URL: 'http://api.test',
+        HMPPS_API_KEY: 'abc',
+        HMPPS_API_CERT_FILE: 'key.pem',
+        HMPPS_API_CERT_KEY_FILE: 'none',
+      }),
+    ).toEqual([
+      'HMPPS_API_CERT_FILE must name a PEM file that holds a certificate.',
+      'HMPPS_API_CERT_KEY_FILE names a file that can not be read, or is empty.',
+      'HMPPS_API_KEY or HMPPS_API_KEY_FILE is required with HMPPS_API_URL, one of the two.',
+      'HMPPS_API_URL must be https.',
+    ])
+  })
+
+  test('each source of webhooks has its secrets, and a fault does not repeat them', () => {
+    const secret = Buffer.alloc(32, 5).toString('base64')
+    const { webhooks } = read({ HMPPS_WEBHOOK_SECRETS: `hmpps=whsec_${secret}, hmpps=${secret},other=whsec_${secret}` }) as {
+      webhooks: ReadonlyMap<string, readonly unknown[]>
+    }
+    expect([...webhooks].map(([name, keys]) => [name, keys.length])).toEqual([
+      ['hmpps', 2],
+      ['other', 1],
+    ])
+    const faults = read({ HMPPS_WEBHOOK_SECRETS: `${secret}` }) as string[]
+    expect(faults).toHaveLength(1)
+    expect(faults.join()).not.toContain(secret)
+  })
 })
