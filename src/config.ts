@@ -35,6 +35,8 @@ export type Config = {
   webhooks?: WebhookSecrets
   /** The HMPPS External API: its address, our key to it, and the certificate we show (PEM). */
   hmpps?: { url: string; key: string; cert: string; certKey: string }
+  /** The queue HMPPS puts events into (SQS), and the file that holds the credentials of the moment. */
+  queue?: { url: string; region: string; credentialsFile: string }
   /** Where the manual clock starts; absent: real time. */
   clock?: Date
 }
@@ -76,6 +78,15 @@ export function readConfig(env: Environment, readText: (path: string) => string)
               key: (data.HMPPS_API_KEY ?? data.HMPPS_API_KEY_FILE) as string,
               cert: data.HMPPS_API_CERT_FILE as string,
               certKey: data.HMPPS_API_CERT_KEY_FILE as string,
+            },
+          }
+        : {}),
+      ...(data.HMPPS_QUEUE_URL
+        ? {
+            queue: {
+              url: data.HMPPS_QUEUE_URL,
+              region: data.HMPPS_QUEUE_REGION,
+              credentialsFile: data.HMPPS_QUEUE_CREDENTIALS_FILE as string,
             },
           }
         : {}),
@@ -197,6 +208,12 @@ function environment(readText: (path: string) => string) {
       KEEP_ANSWERS_DAYS: wholeNumber(7, 36_500).default(30),
       HMPPS_WEBHOOK_SECRETS: webhooks.optional(),
       HMPPS_API_URL: publicUrl.refine((url) => url.startsWith('https:'), 'must be https.').optional(),
+      HMPPS_QUEUE_URL: publicUrl.refine((url) => url.startsWith('https:'), 'must be https.').optional(),
+      HMPPS_QUEUE_REGION: z
+        .string()
+        .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be an AWS region, such as eu-west-2.')
+        .default('eu-west-2'),
+      HMPPS_QUEUE_CREDENTIALS_FILE: z.string().optional(),
       HMPPS_API_KEY: z.string().optional(),
       HMPPS_API_KEY_FILE: fileText.optional(),
       HMPPS_API_CERT_FILE: pemFile('CERTIFICATE').optional(),
@@ -218,7 +235,18 @@ type Raw = {
   HOST?: unknown
   NODE_ENV?: unknown
   PUBLIC_URL?: unknown
-} & Partial<Record<'HMPPS_API_URL' | 'HMPPS_API_KEY' | 'HMPPS_API_KEY_FILE' | 'HMPPS_API_CERT_FILE' | 'HMPPS_API_CERT_KEY_FILE', unknown>>
+} & Partial<
+  Record<
+    | 'HMPPS_API_URL'
+    | 'HMPPS_API_KEY'
+    | 'HMPPS_API_KEY_FILE'
+    | 'HMPPS_API_CERT_FILE'
+    | 'HMPPS_API_CERT_KEY_FILE'
+    | 'HMPPS_QUEUE_URL'
+    | 'HMPPS_QUEUE_CREDENTIALS_FILE',
+    unknown
+  >
+>
 
 /** Faults between variables. `data` may still be half parsed. */
 function alone(data: Raw, fault: (path: string, words: string) => void) {
@@ -227,6 +255,8 @@ function alone(data: Raw, fault: (path: string, words: string) => void) {
     fault('MASTER_KEY', `or MASTER_KEY_FILE is required: ${keyWords}`)
   if (data.MASTER_KEY !== undefined && data.MASTER_KEY_FILE !== undefined)
     fault('MASTER_KEY', 'and MASTER_KEY_FILE are both set: keep one.')
+  if ((data.HMPPS_QUEUE_URL === undefined) !== (data.HMPPS_QUEUE_CREDENTIALS_FILE === undefined))
+    fault('HMPPS_QUEUE_URL', 'and HMPPS_QUEUE_CREDENTIALS_FILE belong together: set both.')
   const api = ['HMPPS_API_URL', 'HMPPS_API_CERT_FILE', 'HMPPS_API_CERT_KEY_FILE'] as const
   const given = [...api, 'HMPPS_API_KEY', 'HMPPS_API_KEY_FILE'].filter((name) => data[name as keyof Raw] !== undefined)
   if (given.length > 0) {

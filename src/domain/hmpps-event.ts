@@ -39,6 +39,27 @@ export type HmppsEvent = Follows & {
 /** Why a message is none we can take, and where. */
 export type Fault = { text: string; expression?: string }
 
+/**
+ * What an SNS envelope holds, and the id it was delivered under; anything else is the message itself.
+ *
+ * @param parse the JSON in a text, or undefined when there is none that can be read
+ */
+export function readEnvelope(json: unknown, parse: (text: string) => unknown): { message: unknown; messageId?: string } | { fault: Fault } {
+  if (!isObject(json)) return { fault: { text: 'The body is not a JSON object.' } }
+  const { Type, Message, MessageId, MessageAttributes } = json
+  if (Message === undefined && Type === undefined) return { message: json }
+  if (Type !== undefined && Type !== 'Notification' && Type !== '')
+    return { fault: { text: 'Only notifications are taken: a subscription is confirmed by hand.', expression: 'Type' } }
+  if (typeof Message !== 'string') return { fault: { text: 'Message must be the event as a text.', expression: 'Message' } }
+  const message = parse(Message)
+  if (message === undefined) return { fault: { text: 'Message does not hold JSON that can be read.', expression: 'Message' } }
+  const attributes = isObject(MessageAttributes) && isObject(MessageAttributes.eventType) ? MessageAttributes.eventType : {}
+  const inside = isObject(message) ? message.eventType : undefined
+  if (attributes.Value !== undefined && attributes.Value !== '' && attributes.Value !== inside)
+    return { fault: { text: 'It names another event than the message does.', expression: 'MessageAttributes.eventType' } }
+  return { message, ...(typeof MessageId === 'string' && MessageId ? { messageId: MessageId.slice(0, 200) } : {}) }
+}
+
 /** @param message a parsed domain event or notification (what an SNS envelope holds as a text) */
 export function readEvent(message: unknown): { event: HmppsEvent } | { fault: Fault } {
   if (!isObject(message)) return { fault: { text: 'The message must be a JSON object.' } }

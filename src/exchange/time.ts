@@ -10,8 +10,8 @@ import { clearTimersOf, nextTimer, setTimer, type Timer, timersDue } from '../st
 import { lookAgain } from './amend.ts'
 import type { Deliverer } from './deliver.ts'
 import type { Exchange } from './exchange.ts'
-import { noticeHorizon } from './horizon.ts'
 import { lookUp } from './hmpps-look.ts'
+import { noticeHorizon } from './horizon.ts'
 import { nextLateness, noticeLateness } from './lateness.ts'
 
 const batch = 200

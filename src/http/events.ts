@@ -5,7 +5,7 @@
 import type { Hono } from 'hono'
 import { allowed } from '../access/caller.ts'
 import { signedBy, type WebhookSecrets } from '../access/webhook.ts'
-import { readEvent } from '../domain/hmpps-event.ts'
+import { readEnvelope, readEvent } from '../domain/hmpps-event.ts'
 import { type Sender, takeEvent } from '../exchange/hmpps.ts'
 import { Refusal, refuse } from '../fhir/outcome.ts'
 import { callerOf, slowDown, unauthorized } from './authenticate.ts'
@@ -23,7 +23,9 @@ export function eventRoutes(app: Hono<Door>, hall: Hall) {
       const { sender, body, delivery } = await senderOf(c, hall)
       if (!body.length) throw refuse(400, 'required', 'The body must be an event.')
       mustBeOfType(c.req, types)
-      const { message, messageId } = unwrapped(jsonIn(body))
+      const opened = readEnvelope(jsonIn(body), inner)
+      if ('fault' in opened) throw refuse(400, 'invalid', opened.fault.text, opened.fault.expression)
+      const { message, messageId } = opened
       const read = readEvent(message)
       if ('fault' in read) throw refuse(400, 'invalid', read.fault.text, read.fault.expression)
       const taken = await takeEvent(exchange, sender, read.event, JSON.stringify(message), messageId ?? delivery)
@@ -70,23 +72,12 @@ function signatureOf(c: Asked) {
   return id !== undefined && timestamp !== undefined && signature !== undefined ? { id, timestamp, signature } : undefined
 }
 
-/** What an SNS envelope holds, and the id it was delivered under; anything else is the message itself. */
-export function unwrapped(json: unknown): { message: unknown; messageId?: string } {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw refuse(400, 'structure', 'The body is not a JSON object.')
-  const { Type, Message, MessageId, MessageAttributes } = json as Record<string, unknown>
-  if (Message === undefined && Type === undefined) return { message: json }
-  if (Type !== undefined && Type !== 'Notification' && Type !== '')
-    throw refuse(422, 'not-supported', 'Only notifications are taken: a subscription is confirmed by hand.', 'Type')
-  if (typeof Message !== 'string') throw refuse(400, 'invalid', 'Message must be the event as a text.', 'Message')
-  let message: unknown
+/** The JSON of a text inside JSON, held to the same rules. */
+function inner(text: string): unknown {
   try {
-    message = jsonIn(new TextEncoder().encode(Message))
+    return jsonIn(new TextEncoder().encode(text))
   } catch (error) {
-    throw error instanceof Refusal ? refuse(400, 'structure', 'Message does not hold JSON that can be read.', 'Message') : error
+    if (error instanceof Refusal) return undefined
+    throw error
   }
-  const named = (MessageAttributes as { eventType?: { Value?: unknown } } | null | undefined)?.eventType?.Value
-  const inside = (message as { eventType?: unknown } | null)?.eventType
-  if (named !== undefined && named !== '' && named !== inside)
-    throw refuse(400, 'invalid', 'MessageAttributes.eventType is another event than the message.', 'MessageAttributes.eventType')
-  return { message, ...(typeof MessageId === 'string' && MessageId ? { messageId: MessageId.slice(0, 200) } : {}) }
 }

@@ -98,7 +98,7 @@ describe('what is acknowledged', () => {
     for (const who of ['dene-surgery', 'prison-health'])
       expect((await gateway.client(who).call('POST', '/events/hmpps', event, { 'content-type': 'application/json' })).status).toBe(403)
     expect((await gateway.app.request('/events/hmpps', { method: 'POST', body: JSON.stringify(event) })).status).toBe(401)
-    expect((await hand({ Type: 'SubscriptionConfirmation', Message: 'x', SubscribeURL: 'https://sns.test' })).status).toBe(422)
+    expect((await hand({ Type: 'SubscriptionConfirmation', Message: 'x', SubscribeURL: 'https://sns.test' })).status).toBe(400)
     expect((await gateway.service.call('GET', '/events/hmpps')).status).toBe(405)
   })
 })

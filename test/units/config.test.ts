@@ -192,6 +192,14 @@ describe('HMPPS', () => {
     ])
   })
 
+  test('the queue needs its credentials', () => {
+    const queue = { HMPPS_QUEUE_URL: 'https://sqs.eu-west-2.amazonaws.com/1/events' }
+    expect(read(queue)).toEqual(['HMPPS_QUEUE_URL and HMPPS_QUEUE_CREDENTIALS_FILE belong together: set both.'])
+    expect(read({ ...queue, HMPPS_QUEUE_CREDENTIALS_FILE: 'any' })).toMatchObject({
+      queue: { region: 'eu-west-2', credentialsFile: 'any' },
+    })
+  })
+
   test('each source of webhooks has its secrets, and a fault does not repeat them', () => {
     const secret = Buffer.alloc(32, 5).toString('base64')
     const { webhooks } = read({ HMPPS_WEBHOOK_SECRETS: `hmpps=whsec_${secret}, hmpps=${secret},other=whsec_${secret}` }) as {
