@@ -10,21 +10,23 @@ import type { Channel } from '../channel.ts'
 import { channels } from '../channels/index.ts'
 import { readConfig } from '../config.ts'
 import { addWorkingDays, isWorkingDay, today } from '../domain/calendar.ts'
+import type { Log } from '../exchange/exchange.ts'
 import type { Open } from '../exchange/open.ts'
 import { readText, startGateway } from '../gateway.ts'
 import { createLog } from '../log.ts'
 import { openAgenda } from './agenda.ts'
 import { type Client, newKeys, openClient } from './client.ts'
-import { directoryFile, type PartnerId, partnerIds, pulls, serviceClient } from './directory.ts'
+import { directoryFile, outside, type PartnerId, partnerIds, pulls, serviceClient, southWestClient, southWestPartner } from './directory.ts'
 import { openDrugTeam } from './drug-team.ts'
 import { type Line, openJournal } from './journal.ts'
 import { letNavigatorsWork } from './navigators.ts'
-import { type Office, officeTime, openOffice } from './office.ts'
+import { type Letter, type Office, officeTime, openOffice } from './office.ts'
 import { answerByMessage, type Listening, listenForMessages } from './partner.ts'
 import { shortName, stepsOf } from './partners.ts'
 import { beginning, people } from './people.ts'
 import { caseBundle, type WorkerKey, workerBundle, workers } from './record.ts'
 import { demoRoutes } from './routes.ts'
+import { openSouthWest } from './south-west.ts'
 import { nextMoment, turning } from './turning.ts'
 import { type Known, letTheWorldTurn } from './world.ts'
 
@@ -72,7 +74,7 @@ export async function startDemo(
   const offices = new Map<PartnerId, Office>()
   const listening: Listening[] = []
   const urls: Partial<Record<PartnerId, string>> = {}
-  for (const id of partnerIds) {
+  for (const id of outside) {
     if (id === pulls) continue
     const one = await listenForMessages(
       (letter) => offices.get(id)?.take(letter),
@@ -81,7 +83,7 @@ export async function startDemo(
     listening.push(one)
     urls[id] = one.url
   }
-  const ids = [serviceClient, ...partnerIds]
+  const ids = [serviceClient, southWestClient, ...outside]
   const keys = Object.fromEntries(await Promise.all(ids.map(async (id) => [id, await newKeys()] as const)))
   const clientOf = (id: string, scope: string): Client =>
     openClient(config.publicUrl, id, keys[id] as Awaited<ReturnType<typeof newKeys>>, scope)
@@ -94,7 +96,7 @@ export async function startDemo(
 
   const everybody: Known[] = []
   const started = await startGateway(config, {
-    log: createLog(config.logLevel),
+    log: noticing(createLog(config.logLevel), southWestPartner, () => planPost()),
     channels: new Map<string, Channel>([...channels, ['pull', noticed(channels.get('pull') as Channel, () => planMorning())]]),
     turning: (open, clock) => turning(open, clock, agenda),
     routes: (app, open) => demoRoutes(app, { open, everybody, offices, journal, next: () => nextMoment(open, agenda) }),
@@ -103,29 +105,34 @@ export async function startDemo(
   const { gateway } = started
   now = gateway.open.exchange.now
 
+  const away = openSouthWest(clientOf(southWestClient, 'system/*.cruds'))
   const partnerClient = (id: PartnerId) => clientOf(id, 'system/*.rs system/Task.rus')
   const team = openDrugTeam(config.publicUrl, partnerClient(pulls))
   const partners = gateway.open.exchange.directory().partners
   for (const id of partnerIds) {
-    const client = partnerClient(id)
-    const answer = id === pulls ? team.answer : answerByMessage.bind(undefined, client)
+    const answer = id === southWestPartner ? away.takeOn : id === pulls ? team.answer : answerByMessage.bind(undefined, partnerClient(id))
     offices.set(id, openOffice({ name: shortName(partners.get(id)?.name ?? id), steps: stepsOf[id], agenda, journal, now, answer }))
   }
 
-  /** There is something on the drug team's shelf: it will look next time it opens its post. A team that looks every morning and finds nothing is left out. */
-  function planMorning() {
+  /** Something waits for somebody who looks at it themselves, the next time they open their post. Who looks every morning and finds nothing is left out. */
+  function planLook(id: PartnerId, time: string, words: string, look: (at: string) => Promise<Letter[]>) {
     const at = now().toISOString()
     const day = today(now())
-    const morning = officeTime(day, '09:30')
-    const opens = isWorkingDay(day) && morning > at ? morning : officeTime(addWorkingDays(day, 1), '09:30')
-    const name = shortName(partners.get(pulls)?.name ?? pulls)
-    agenda.put('morning post', {
+    const morning = officeTime(day, time)
+    const opens = isWorkingDay(day) && morning > at ? morning : officeTime(addWorkingDays(day, 1), time)
+    agenda.put(`post of ${id}`, {
       at: opens,
-      words: `${name} fetches its plans`,
+      words: `${shortName(partners.get(id)?.name ?? id)} ${words}`,
       run: async () => {
-        for (const letter of await team.fetchPlans(now().toISOString())) offices.get(pulls)?.take(letter)
+        for (const letter of await look(now().toISOString())) offices.get(id)?.take(letter)
       },
     })
+  }
+  function planMorning() {
+    planLook(pulls, '09:30', 'fetches its plans', team.fetchPlans)
+  }
+  function planPost() {
+    planLook(southWestPartner, '09:10', 'opens its post', away.openPost)
   }
 
   const service = clientOf(serviceClient, 'system/*.cruds')
@@ -174,6 +181,14 @@ const noticed = (channel: Channel, notice: () => void): Channel => ({
     return channel.send(parcel, context)
   },
 })
+
+/** A log that also says when something has reached this partner: what stays in the gateway goes over no channel. */
+const noticing =
+  (log: Log, id: string, notice: () => void): Log =>
+  (level, event, fields) => {
+    if (event === 'attempt' && fields?.partner === id && fields.outcome === 'delivered') notice()
+    log(level, event, fields)
+  }
 
 /** Does somebody answer there already? Asked before the folder of what may be a running demo is emptied. */
 const isTaken = (url: string): Promise<boolean> =>

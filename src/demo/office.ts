@@ -14,7 +14,7 @@ export type Letter = {
   /** Instant. */
   at: string
   /** `pulled`: they fetched it themselves. */
-  kind: 'new' | 'update' | 'stop' | 'pulled' | 'pulled again'
+  kind: 'new' | 'update' | 'hold' | 'stop' | 'pulled' | 'pulled again'
   /** Logical id of the handover's Task. */
   task: string
   person: string
@@ -83,10 +83,13 @@ export function openOffice(given: {
         open.delete(letter.task)
         return
       }
+      // On hold: nothing is answered until they are told that it goes on.
+      const held = taskIn(letter.bundle)?.status === 'on-hold'
       const release = releaseIn(letter.bundle)
       const one: Open = { step: known?.step ?? 0, since: known?.since ?? letter.at, letter, ...(release ? { release } : {}) }
       open.set(letter.task, one)
-      schedule(one)
+      if (held) agenda.drop(`${name} ${letter.task}`)
+      else schedule(one)
     },
   }
 }
@@ -110,6 +113,7 @@ const sentences: Readonly<Partial<Record<NonNullable<HandoverState['businessStat
 const takes: Readonly<Record<Letter['kind'], string>> = {
   new: 'is asked to help',
   update: 'is told of a change for',
+  hold: 'is told to wait with',
   stop: 'is told to stop helping',
   pulled: 'fetches the plan of',
   'pulled again': 'fetches the changed plan of',

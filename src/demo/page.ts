@@ -98,7 +98,6 @@ function personCard(person: DemoPerson, view: PersonView, number: number): Html 
 <ol class="steps" aria-label="The journey so far">${view.steps.map(step)}</ol>
 <ul class="handovers">${view.handovers.map(handover)}</ul>
 ${view.work.map(needsPerson)}
-${person.story.later ? html`<p class="later"><strong>Not built yet.</strong> ${person.story.later}</p>` : ''}
 </article>`
 }
 
@@ -146,6 +145,7 @@ ${one.letters.length ? one.letters.map((each) => letter(one, each, people)) : ht
 const kinds: Readonly<Record<Letter['kind'], string>> = {
   new: 'New request',
   update: 'Update: something changed',
+  hold: 'On hold: please wait',
   stop: 'Please stop',
   pulled: 'Plan fetched',
   'pulled again': 'Plan fetched again: something changed',

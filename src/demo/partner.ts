@@ -69,7 +69,7 @@ function letterOf(text: string, at: string): Letter | undefined {
   const request = bundle.entry?.map(({ resource }) => resource).find((one): one is ServiceRequest => one?.resourceType === 'ServiceRequest')
   if (header?.eventCoding?.code !== 'servicerequest-request' || !task?.id || !request || !bundle.id) return undefined
   const isNew = header.reason?.coding?.some(({ code }) => code === 'new') === true
-  const kind = request.status === 'revoked' ? 'stop' : isNew ? 'new' : 'update'
+  const kind = request.status === 'revoked' ? 'stop' : task.status === 'on-hold' ? 'hold' : isNew ? 'new' : 'update'
   return { id: bundle.id, at, kind, task: task.id, person: personIn(bundle), bundle }
 }
 

@@ -8,7 +8,7 @@ import type { PartnerId } from './directory.ts'
 /** Where the demo's clock starts. */
 export const beginning = '2026-03-02T09:00:00Z'
 
-export type Fact = { words: string; labels: Category[]; code?: string; more?: string; until?: string }
+export type Fact = { words: string; labels: Category[]; code?: string; more?: string; until?: string; by?: PartnerId; on?: string }
 
 export type DemoPerson = {
   key: string
@@ -30,11 +30,11 @@ export type DemoPerson = {
   flags?: (Fact & { code: string })[]
   findings?: (Fact & { code: string })[]
   /** What each partner is asked, in the words of the plan. */
-  plan: { partner: PartnerId | { unknown: string }; code: string; words: string }[]
+  plan: { partner: PartnerId; code: string; words: string }[]
   /** Whom the person agreed to, and what that partner is not to be told. */
   agreed: { partner: PartnerId; except?: Category[] }[]
   /** Shown on the page: which turn of the story this is, and what to watch. */
-  story: { title: string; words: string; later?: string }
+  story: { title: string; words: string }
 }
 
 const durham: [string, string] = ['DMI', 'HMP Durham']
@@ -183,18 +183,16 @@ export const people: readonly DemoPerson[] = [
     plan: [
       register('Register Priya in Plymouth, where she will live with her sister.', 'sound-view'),
       {
-        partner: { unknown: 'RXTESTSW' },
+        partner: 'reconnect-south-west',
         code: 'reconnect-transfer',
-        words: 'Ask the RECONNECT service for Plymouth to take over support.',
+        words: 'Take over Priya’s support in Plymouth, from before release on.',
       },
     ],
-    agreed: [{ partner: 'sound-view' }],
+    agreed: [{ partner: 'sound-view' }, { partner: 'reconnect-south-west' }],
     story: {
       title: 'Going home out of area',
       words:
-        'Priya leaves a prison in the north east for Plymouth. A practice there is asked to register her. It is slow to answer, so the exchange chases.',
-      later:
-        'Handing over to another RECONNECT service is not built yet. The plan names one that is not in the directory, so the exchange asks her worker instead of guessing.',
+        'Priya leaves a prison in the north east for Plymouth. The RECONNECT service there is asked to take over, and until it says yes her navigator here stays responsible. A practice in Plymouth is asked as well; it is slow to answer, so the exchange chases.',
     },
   },
   {
@@ -222,7 +220,10 @@ export const people: readonly DemoPerson[] = [
       { code: 'risk-to-others', words: 'Can be a risk to others when unwell and off medicine', labels: ['risk-to-others'] },
       { code: 'reasonable-adjustment', words: 'Meet two to one, in the same room each time', labels: ['adjustments'] },
     ],
-    findings: [{ code: 'offence', words: 'Wounding', labels: ['offence'] }],
+    findings: [
+      { code: 'offence', words: 'Wounding', labels: ['offence'] },
+      { code: 'risk-of-serious-harm', words: 'HIGH', labels: ['risk-to-others'], by: 'durham-probation', on: '2026-02-20' },
+    ],
     plan: [
       register('Register Joseph, and take over his injections from the day he is out.'),
       { partner: 'er-north-east', code: 'enhanced-support', words: 'Work with Joseph intensively, from before release on.' },
@@ -232,7 +233,7 @@ export const people: readonly DemoPerson[] = [
     story: {
       title: 'High risk: Enhanced RECONNECT',
       words:
-        'Joseph’s risks and needs are high, so the Enhanced RECONNECT team works with him. It is told about risk; his GP and probation are not. His GP may be asked from four weeks before release: tomorrow.',
+        'Probation rates Joseph’s risk as high, and his health needs are complex: that is for the Enhanced RECONNECT team. It alone is told about risk. When it says yes, it takes him over; what his GP and probation are at goes on. His GP may be asked from four weeks before release: tomorrow.',
     },
   },
   {
@@ -326,9 +327,7 @@ export const people: readonly DemoPerson[] = [
     story: {
       title: 'Returned to custody',
       words:
-        'Tanya is released on 5 March. On 16 March she is recalled to prison. Her partners are told where she is, and her worker sees what is still open.',
-      later:
-        'For now her return is a fact that is told, and what was open stays open. Pausing each handover by itself, and starting it again with a new release date, is not built yet.',
+        'Tanya is released on 5 March. On 16 March she is recalled to prison: what is still open is put on hold, and partners are told once. A week later her new release date is known, and it all goes on: she leaves again on 13 April.',
     },
   },
 ]

@@ -24,7 +24,6 @@ import {
   messageCategory,
   nhsNumber,
   nomsNumber,
-  odsCode,
   ours,
 } from '../fhir/systems.ts'
 import { serviceId } from './directory.ts'
@@ -101,11 +100,7 @@ export function caseBundle(person: DemoPerson, role: string): Bundle {
           code: coded('support-activity', code),
           status: 'not-started',
           description: words,
-          performer: [
-            typeof partner === 'string'
-              ? { reference: `Organization/${partner}` }
-              : { identifier: { system: odsCode, value: partner.unknown } },
-          ],
+          performer: [{ reference: `Organization/${partner}` }],
         },
       })),
     },
@@ -209,8 +204,10 @@ function facts(person: DemoPerson, subject: { reference: string }): Resource[] {
       }),
     ),
     ...(person.findings ?? []).map(
-      ({ code, words, labels }: Fact & { code: string }): Resource => ({
+      ({ code, words, labels, by, on }: Fact & { code: string }): Resource => ({
         resourceType: 'Observation',
+        ...(by ? { performer: [{ reference: `Organization/${by}` }] } : {}),
+        ...(on ? { effectiveDateTime: on } : {}),
         meta: labelled(labels),
         status: 'final',
         code: coded('observation', code),

@@ -34,19 +34,20 @@ export function letTheWorldTurn({
     const { basis, since, release } = person.custody
     const prison = person.custody.prison[1]
 
-    const happens = (day: string, time: string, words: string, said: Said) =>
-      agenda.put(`world ${person.key} ${said.left ? 'out' : said.since === since ? 'date' : 'back'}`, {
+    /** Where the present stay is written down: another stay is another Observation. */
+    let stay: string | undefined = known.custody
+    const happens = (day: string, time: string, words: string, { anew, ...said }: Omit<Said, 'id'> & { anew?: true }) =>
+      agenda.put(`world ${person.key} ${day}`, {
         at: officeTime(day, time),
         words,
         run: async () => {
           journal.write(words)
-          const observation: Observation = custody(person, `Patient/${patient}`, said)
-          if (said.id) await service.call('PUT', `/fhir/Observation/${said.id}`, observation)
-          else await service.call('POST', '/fhir/Observation', observation)
+          const observation: Observation = custody(person, `Patient/${patient}`, { ...said, ...(stay && !anew ? { id: stay } : {}) })
+          if (observation.id) await service.call('PUT', `/fhir/Observation/${observation.id}`, observation)
+          else stay = (await service.call<Observation>('POST', '/fhir/Observation', observation)).id
         },
       })
-    const released = (day: string) =>
-      happens(day, '10:15', `${name} is released from ${prison}`, { basis, since, release: day, left: day, id: known.custody })
+    const released = (day: string) => happens(day, '10:15', `${name} is released from ${prison}`, { basis, since, release: day, left: day })
 
     if (person.key === 'callum') {
       happens(
@@ -57,16 +58,18 @@ export function letTheWorldTurn({
           basis,
           since,
           release: broughtForwardTo,
-          id: known.custody,
         },
       )
       released(broughtForwardTo)
     } else if (person.key === 'sean') {
-      happens(courtDay, '15:40', `A court releases ${name} without notice`, { basis, since, left: courtDay, id: known.custody })
+      happens(courtDay, '15:40', `A court releases ${name} without notice`, { basis, since, left: courtDay })
     } else if (release) released(release)
 
     if (person.key === 'tanya') {
-      happens(recallDay, '11:20', `${name} is recalled to ${prison}`, { basis: 'recall', since: recallDay })
+      const recall = { basis: 'recall', since: recallDay } as const
+      happens(recallDay, '11:20', `${name} is recalled to ${prison}`, { ...recall, anew: true })
+      happens(newDateDay, '14:30', `${name}’s new release date is known: ${dayWords(againDay)}`, { ...recall, release: againDay })
+      happens(againDay, '10:15', `${name} is released from ${prison} again`, { ...recall, release: againDay, left: againDay })
     }
   }
 }
@@ -76,6 +79,9 @@ const broughtForwardOn = addDays('2026-03-02', 7)
 const broughtForwardTo = '2026-03-23'
 const courtDay = addDays('2026-03-02', 3)
 const recallDay = addDays('2026-03-02', 14)
+/** A week later it is known that the recall is for 28 days. */
+const newDateDay = addDays(recallDay, 7)
+const againDay = addDays(recallDay, 28)
 
 /** The day somebody leaves, as it will turn out. */
 export const releaseDay = ({ key, custody: { release } }: DemoPerson): string | undefined =>
