@@ -110,7 +110,7 @@ export async function startDemo(
   const team = openDrugTeam(config.publicUrl, partnerClient(pulls))
   const partners = gateway.open.exchange.directory().partners
   for (const id of partnerIds) {
-    const answer = id === southWestPartner ? away.takeOn : id === pulls ? team.answer : answerByMessage.bind(undefined, partnerClient(id))
+    const answer = id === southWestPartner ? away.answer : id === pulls ? team.answer : answerByMessage.bind(undefined, partnerClient(id))
     offices.set(id, openOffice({ name: shortName(partners.get(id)?.name ?? id), steps: stepsOf[id], agenda, journal, now, answer }))
   }
 
@@ -132,7 +132,7 @@ export async function startDemo(
     planLook(pulls, '09:30', 'fetches its plans', team.fetchPlans)
   }
   function planPost() {
-    planLook(southWestPartner, '09:10', 'opens its post', away.openPost)
+    planLook(southWestPartner, '10:05', 'opens its post', away.openPost)
   }
 
   const service = clientOf(serviceClient, 'system/*.cruds')

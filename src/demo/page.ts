@@ -43,10 +43,11 @@ ${clockBar(view)}
 <p>Here are eight people whom a RECONNECT service supports and, beside them, the inboxes of the agencies that should expect them. The
 exchange tells each agency what the person agreed to share and nothing else, and does not rest until the agency says how it ended or a
 care navigator knows why not.</p>
-<p class="hint"><strong>Try it:</strong> press “Next event” a few times and watch both sides. Everybody and everything here is invented.</p>
+<p class="hint"><strong>Try it:</strong> press “Next event” a few times and watch both sides, then “A week”. Everybody and everything here is invented.</p>
 </section>
 ${journal(view.lines)}
 </div>
+${turns(view)}
 <main class="sides">
 <section id="people" class="people" aria-labelledby="people-title">
 <h2 id="people-title">Eight people and their journeys</h2>
@@ -84,9 +85,26 @@ const clockBar = ({
 const when = (at: string): string => `${dayWords(new Date(at))}, ${timeOfDay(new Date(at))}`
 const time = (at: string): Html => html`<time datetime="${at}">${when(at)}</time>`
 
+/** Everybody at a glance: whose turn of the story it is, where they stand, what happened last. */
+const turns = ({ people, lines }: PageView): Html => html`<section class="turns" id="turns" data-live aria-labelledby="turns-title">
+<h2 id="turns-title">Eight people, eight turns of the story</h2>
+<table><thead><tr><th scope="col">Who</th><th scope="col">Their turn</th><th scope="col">Where they stand</th><th scope="col">Partners done</th><th scope="col">What happened last</th></tr></thead>
+<tbody>${people.map(({ person, view }, index) => turn(person, view, index + 1, lines))}</tbody></table>
+</section>`
+
+function turn(person: DemoPerson, view: PersonView, number: number, lines: readonly Line[]): Html {
+  const last = lines.find(({ words }) => words.includes(view.name))
+  const done = view.handovers.filter(({ reached }) => reached === 3).length
+  const asks = view.work.length + view.handovers.filter(({ waits }) => waits.some(({ needsPerson }) => needsPerson)).length
+  return html`<tr><th scope="row"><a href="#person-${person.key}"><span class="number">${number}</span> ${view.name}</a></th>
+<td>${person.story.title}</td><td><span class="tag ${tagOf(view.where)}">${view.where}</span></td>
+<td>${done} of ${view.handovers.length}${asks ? html` <span class="asks">${asks === 1 ? '1 thing needs' : `${asks} things need`} a person</span>` : ''}</td>
+<td>${last ? html`${time(last.at)} ${last.words}` : 'Nothing yet.'}</td></tr>`
+}
+
 const journal = (lines: readonly Line[]): Html => html`<section class="journal" id="journal" data-live aria-labelledby="journal-title">
 <h2 id="journal-title">What has just happened</h2>
-<ol>${lines.slice(0, 7).map(({ at, words }) => html`<li>${time(at)} ${words}</li>`)}</ol>
+<ol>${lines.slice(0, 5).map(({ at, words }) => html`<li>${time(at)} ${words}</li>`)}</ol>
 </section>`
 
 function personCard(person: DemoPerson, view: PersonView, number: number): Html {
@@ -109,7 +127,7 @@ const stepWords = (done: number, of: number): string => (of === 1 ? (done ? 'yes
 const tagOf = (where: string): string =>
   /consent|not known|not confirmed/.test(where)
     ? 'amber'
-    : where.startsWith('released')
+    : where.startsWith('released') || where.startsWith('with ')
       ? 'green'
       : where.startsWith('back')
         ? 'red'

@@ -21,7 +21,7 @@ export const stepsOf: Readonly<Record<PartnerId, readonly Step[]>> = {
   'sound-view': [last(5, '16:30', accepted), last(1, '09:50', started), last(3, '12:10', registered)],
   'wear-recovery': [last(1, '11:10', accepted), last(1, '15:30', booked), release(1, '10:00', attended), release(8, '15:00', engaged)],
   'durham-probation': [last(1, '13:15', accepted), last(1, '09:20', started), release(3, '16:00', supported)],
-  'reconnect-south-west': [last(2, '10:20', accepted)],
+  'reconnect-south-west': [last(2, '10:20', accepted), release(1, '11:00', supported)],
   'er-north-east': [last(1, '09:45', accepted), last(2, '13:30', started), release(4, '14:40', engaged)],
 }
 

@@ -2,9 +2,10 @@
  * The other RECONNECT service of the demo, for people who go home to Plymouth. It is a service of the same gateway: it opens its post, which
  * is its own record, and takes somebody on with its own client: a worker, the person's agreement, the plan.
  */
-import type { Bundle, CarePlan, Patient, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
+import type { Bundle, CarePlan, Encounter, Patient, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
+import type { HandoverState } from '../domain/handover.ts'
 import { consentFrom } from '../fhir/consent-from.ts'
-import { ours } from '../fhir/systems.ts'
+import { ours, actCode as v3ActCode } from '../fhir/systems.ts'
 import type { Client } from './client.ts'
 import { southWest } from './directory.ts'
 import { type Letter, personIn } from './office.ts'
@@ -14,7 +15,8 @@ const types = ['ServiceRequest', 'CarePlan', 'Condition', 'MedicationStatement',
 export type SouthWest = {
   /** Whoever arrived since it looked last. */
   openPost(at: string): Promise<Letter[]>
-  takeOn(letter: Letter): Promise<void>
+  /** Takes the person on; to say that they are supported, somebody meets them. */
+  answer(letter: Letter, say: HandoverState): Promise<void>
 }
 
 export function openSouthWest(client: Client): SouthWest {
@@ -42,12 +44,22 @@ export function openSouthWest(client: Client): SouthWest {
       return letters
     },
 
-    async takeOn({ bundle }) {
+    async answer({ bundle }, { status }) {
       const of = <T extends Resource>(type: string) =>
         bundle.entry?.find(({ resource }) => resource?.resourceType === type)?.resource as T | undefined
       const [patient, plan, request] = [of<Patient>('Patient'), of<CarePlan>('CarePlan'), of<ServiceRequest>('ServiceRequest')]
       if (!patient?.id || !plan || !request) throw new Error('nothing has arrived')
       const subject = `Patient/${patient.id}`
+      if (status === 'completed') {
+        const meeting: Encounter = {
+          resourceType: 'Encounter',
+          status: 'finished',
+          class: { system: v3ActCode, code: 'AMB' },
+          subject: { reference: subject },
+        }
+        await client.call('POST', '/fhir/Encounter', meeting)
+        return
+      }
       const place = (n: number) => `urn:uuid:00000000-0000-4000-8000-${String(n).padStart(12, '0')}`
       const post = (n: number, resource: Resource) => ({
         fullUrl: place(n),

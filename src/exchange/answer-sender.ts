@@ -1,5 +1,5 @@
 /**
- * The answer to a RECONNECT service that handed somebody over: that it arrived, that the person is taken on, or that they can not be. It is
+ * The answer to a RECONNECT service that handed somebody over: that it arrived, that the person is taken on and then met, or that they can not be. It is
  * owed like any message, to the partner the sender is in our directory, and says nothing about the person.
  */
 import type { Bundle, MessageHeader, Task } from '@medplum/fhirtypes'
@@ -10,14 +10,16 @@ import { newId } from '../store/random.ts'
 import type { Change } from './change.ts'
 import type { Understanding } from './consider.ts'
 import { outcomeOf } from './referrals.ts'
-import { type Situation, serviceShelf, tasksOf } from './situation.ts'
+import { resourcesOf, type Situation, serviceShelf, tasksOf } from './situation.ts'
 import { isReferralAnswer } from './task.ts'
 import { identifierOn, isTransferIn, senderId, sentMessageId, sentTaskId } from './transferred-in.ts'
 
-type Word = 'received' | 'accepted' | 'rejected'
+type Word = 'received' | 'accepted' | 'in-progress' | 'supported' | 'rejected'
 const states: Readonly<Record<Word, HandoverState>> = {
   received: { status: 'received', businessStatus: 'acknowledged' },
   accepted: { status: 'accepted', businessStatus: 'accepted' },
+  'in-progress': { status: 'in-progress', businessStatus: 'in-progress' },
+  supported: { status: 'completed', businessStatus: 'supported' },
   rejected: { status: 'rejected', businessStatus: 'rejected' },
 }
 /** How an answer is known in the outbox. */
@@ -26,26 +28,35 @@ export const answerReason = 'answer-'
 export function answerSender(change: Change, known: Understanding): void {
   for (const task of tasksOf(change.situation).filter((one) => isReferralAnswer(one) && isTransferIn(one))) {
     const now = takenOn(change, task, known)
-    const word = wordFor(now)
-    const said = lastSaid(change.situation, task)
-    // Yes and no are said once: the sender has acted on them.
-    if (!word || said === word || said === 'accepted' || said === 'rejected') continue
     const partner = senderOf(change.situation, task)
-    if (partner) owe(change, now, partner, word)
-    else {
-      change.ask({
-        about: `sender-unknown:${task.id}`,
-        reason: 'sender-unknown',
-        words: `The service that handed this person over is no partner in the directory, so it can not be answered from here. Tell them: ${words[word]}`,
-        task: task.id as string,
-      })
+    for (const word of toSay(change.situation, now, lastSaid(change.situation, task))) {
+      if (partner) owe(change, now, partner, word)
+      else
+        change.ask({
+          about: `sender-unknown:${task.id}`,
+          reason: 'sender-unknown',
+          words: `The service that handed this person over is no partner in the directory, so it can not be answered from here. Tell them: ${words[word]}`,
+          task: task.id as string,
+        })
     }
   }
+}
+
+/** What has to be said yet, in order. Yes and no are said once; the loop closes when the person was met. */
+function toSay(situation: Situation, task: Task, said: string | undefined): Word[] {
+  const word = wordFor(task)
+  if (!word || said === 'rejected' || said === 'supported') return []
+  const met =
+    word === 'accepted' && resourcesOf(situation.record).some((one) => one.resourceType === 'Encounter' && one.status === 'finished')
+  const first: Word[] = said === word || said === 'accepted' ? [] : [word]
+  return [...first, ...(met ? (['in-progress', 'supported'] as const) : [])]
 }
 
 const words: Readonly<Record<Word, string>> = {
   received: 'it has arrived, and you are looking at it.',
   accepted: 'you have taken the person on.',
+  'in-progress': 'you have met the person.',
+  supported: 'you support the person.',
   rejected: 'you can not take the person on.',
 }
 

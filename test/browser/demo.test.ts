@@ -41,9 +41,10 @@ describe.skipIf(!browser)('the first page of the demo', () => {
   const stateOf = (person: string, partner: string) =>
     page.locator(`#person-${person} .handover`, { hasText: partner }).locator('.state').innerText()
 
-  test('shows eight people, five inboxes, and that the clock is not real', async () => {
+  test('shows eight people and their turns at a glance, six inboxes, and that the clock is not real', async () => {
     expect(await page.locator('.person h3').allInnerTexts()).toHaveLength(8)
-    expect(await page.locator('.letters').count()).toBe(5)
+    expect(await page.locator('.letters').count()).toBe(6)
+    expect(await page.locator('#turns tbody tr').count()).toBe(8)
     expect(await page.locator('#clock .time').innerText()).toBe('The clock is not real: Monday 2 March 2026, 09:00')
     expect(await stateOf('leah', 'Elvet Riverside Surgery')).toBe('delivered, not yet opened')
     expect(await page.locator('#person-marcus .needs').count()).toBe(3)

@@ -53,7 +53,7 @@ describe('the story, in order', () => {
     const now = await summary()
     expect(now.clock).toBe('2026-03-02T09:00:00.000Z')
     expect(now.people.map(({ name }) => name)).toEqual(people.map(({ given, family }) => `${given} ${family}`))
-    expect(now.owed).toEqual({ due: 0, delivered: 15, parked: 0, withheld: 3 })
+    expect(now.owed).toEqual({ due: 0, delivered: 17, parked: 0, withheld: 3 })
     expect(phase(now, 'Leah')).toBe('pre-release')
     expect(phase(now, 'Marcus')).toBe('consent-pending')
     expect(phase(now, 'Sean')).toBe('pre-release')
@@ -68,7 +68,8 @@ describe('the story, in order', () => {
     expect(response.headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self'")
     expect(html).not.toMatch(/<script>|\son\w+=|style="/)
     expect(html.match(/class="card person"/g)).toHaveLength(8)
-    expect(html.match(/data-list/g)).toHaveLength(5)
+    expect(html.match(/data-list/g)).toHaveLength(6)
+    expect(html.match(/href="#person-/g)).toHaveLength(8)
     expect(html).toMatch(/The clock is not real:<\/span>\s*<strong>Monday 2 March 2026, 09:00/)
     expect(html).toContain('GP practice is asked from Tuesday 3 March')
   })
@@ -78,6 +79,15 @@ describe('the story, in order', () => {
     const now = await turnTo('2026-03-02T10:00:00Z')
     expect(inbox('wear-recovery', 'Leah').map(({ kind }) => kind)).toEqual(['pulled'])
     expect(state(now, 'Leah', 'wear-recovery')).toBe('acknowledged')
+  })
+
+  test('the Enhanced RECONNECT team says yes the next day: Joseph is theirs, and what others are at goes on', async () => {
+    const now = await turnTo('2026-03-03T17:00:00Z')
+    expect(phase(now, 'Joseph')).toBe('stepped-up')
+    expect(state(now, 'Joseph', 'elvet-surgery')).toBe('delivered')
+    // The other RECONNECT service has opened its post, and has not said yes.
+    expect(inbox('reconnect-south-west', 'Priya').map(({ kind }) => kind)).toEqual(['new'])
+    expect([phase(now, 'Priya'), state(now, 'Priya', 'reconnect-south-west')]).toEqual(['pre-release', 'acknowledged'])
   })
 
   test('a practice that does not answer in time is reminded', async () => {
@@ -93,7 +103,8 @@ describe('the story, in order', () => {
   })
 
   test('a practice that does not answer the reminder either is phoned', async () => {
-    await turnTo('2026-03-07T09:00:00Z')
+    const now = await turnTo('2026-03-07T09:00:00Z')
+    expect([phase(now, 'Priya'), state(now, 'Priya', 'reconnect-south-west')]).toEqual(['transferred', 'accepted'])
     expect(await (await fetch(demo.url)).text()).toContain('Sound View Practice, Plymouth has not answered. Phone them')
   })
 
@@ -105,10 +116,34 @@ describe('the story, in order', () => {
     expect(JSON.stringify(update?.bundle)).toContain('"valueDateTime":"2026-03-23"')
   })
 
-  test('a return to custody is a fact that partners are told', async () => {
-    const now = await turnTo('2026-03-17T09:00:00Z')
+  test('back in custody: what is open waits, what is done stays done, and partners are told once', async () => {
+    const now = await turnTo('2026-03-17T12:00:00Z')
     expect(phase(now, 'Tanya')).toBe('suspended')
+    expect(state(now, 'Tanya', 'wear-recovery')).toBe('suspended-custody')
+    expect(state(now, 'Tanya', 'elvet-surgery')).toBe('registered')
     expect(inbox('durham-probation', 'Tanya')[0]?.kind).toBe('update')
+    expect(await (await fetch(demo.url)).text()).toContain('Goes on when a new release date is known')
+  })
+
+  test('with a new release date it all goes on, and Tanya is seen by her drug team after all', async () => {
+    expect(phase(await turnTo('2026-03-24T09:00:00Z'), 'Tanya')).toBe('pre-release')
+    const now = await turnTo('2026-04-29T09:00:00Z')
+    expect([phase(now, 'Tanya'), state(now, 'Tanya', 'wear-recovery')]).toEqual(['post-release', 'engaged'])
+    // Meanwhile everybody else has left, and everything but what Marcus did not agree to is done.
+    expect(phase(now, 'Leah')).toBe('post-release')
+    expect(['elvet-surgery', 'wear-recovery', 'durham-probation'].map((partner) => state(now, 'Leah', partner as PartnerId))).toEqual([
+      'registered',
+      'engaged',
+      'supported',
+    ])
+    expect(state(now, 'Daniel', 'durham-probation')).toBe('supported')
+    expect(state(now, 'Callum', 'wear-recovery')).toBe('engaged')
+    expect(state(now, 'Sean', 'wear-recovery')).toBe('engaged')
+    expect(state(now, 'Priya', 'reconnect-south-west')).toBe('supported')
+    expect(['elvet-surgery', 'wear-recovery'].map((partner) => state(now, 'Marcus', partner as PartnerId))).toEqual([
+      'consent-blocked',
+      'consent-blocked',
+    ])
   })
 
   test('in the end every handover has an outcome, or waits with a reason somebody can read', async () => {
@@ -120,12 +155,11 @@ describe('the story, in order', () => {
       'Marcus Webb: durham-probation',
       'Marcus Webb: elvet-surgery',
       'Marcus Webb: wear-recovery',
-      'Tanya Brooks: wear-recovery',
     ])
-    for (const { name, waits } of left) expect(waits[0]).toMatchObject({ needsPerson: !name.startsWith('Tanya') })
-    expect(views.find(({ name }) => name.startsWith('Tanya'))?.work).toEqual([expect.stringMatching(/^The person is back in custody/)])
+    for (const { waits } of left) expect(waits[0]).toMatchObject({ needsPerson: true })
     expect(state(end, 'Joseph', 'er-north-east')).toBe('engaged')
     expect(state(end, 'Priya', 'sound-view')).toBe('registered')
+    expect([phase(end, 'Joseph'), phase(end, 'Priya'), phase(end, 'Leah')]).toEqual(['stepped-up', 'transferred', 'closed'])
   })
 
   test('probation never learned of Daniel’s treatment, and nobody but Enhanced RECONNECT of Joseph’s risk', () => {

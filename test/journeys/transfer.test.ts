@@ -81,6 +81,11 @@ describe('out of area, within one gateway', () => {
     await gateway.settled()
     expect(standing(await gateway.handover(there))).toBe('accepted accepted')
     expect(await referral()).toMatchObject({ status: 'completed' })
+    // Somebody meets the person there: that closes the loop.
+    const met = { resourceType: 'Encounter', status: 'finished', class: { code: 'AMB' }, subject: { reference: `Patient/${person?.id}` } }
+    expect((await other.call('POST', '/fhir/Encounter', met)).status).toBe(201)
+    await gateway.settled()
+    expect(standing(await gateway.handover(there))).toBe('completed supported')
     // What partners are at goes on; nobody is asked to stop.
     expect(standing(await gateway.handover('practice'))).toBe('requested delivered')
     expect(gateway.partner('practice').received).toHaveLength(1)

@@ -86,7 +86,7 @@ function keepPart(present, fresh) {
   const focused = present.contains(document.activeElement) ? focusOf(document.activeElement) : undefined
   const said = present.querySelector('#said')?.textContent
   const copy = document.importNode(fresh, true)
-  if (!['clock', 'journal'].includes(copy.id)) copy.classList.add('fresh')
+  if (!['clock', 'journal', 'turns'].includes(copy.id)) copy.classList.add('fresh')
   present.replaceWith(copy)
   for (const id of open) {
     const details = document.getElementById(id)
