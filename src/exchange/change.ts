@@ -8,7 +8,7 @@ import type { Resource, Task } from '@medplum/fhirtypes'
 import type { Request } from '../access/caller.ts'
 import type { HandoverState } from '../domain/handover.ts'
 import { withMeta } from '../fhir/messages.ts'
-import { type AuditRow, recordAudit } from '../store/audit.ts'
+import { type AuditRow, recordAuditRows } from '../store/audit.ts'
 import { mustChange, type Statement } from '../store/database.ts'
 import { type NewOwed, type Owed, owe, voidOwed } from '../store/owed.ts'
 import { newPerson, nextRevision } from '../store/people.ts'
@@ -215,7 +215,7 @@ export function startChange(situation: Situation, actor: Actor): Change {
       for (const { row, message } of owing) unit.push(...owe(row, message.leaseUntil ? { leaseUntil: message.leaseUntil, at } : undefined))
       unit.push(...extra)
       for (const move of movesIn(before, after, told)) change.audit(move)
-      if (told.length) unit.push(recordAudit(told))
+      if (told.length) unit.push(...recordAuditRows(told))
       if (settled) {
         for (const row of situation.timers)
           if (waits.get(row.about) !== row.dueAt && !waits.has(row.about)) unit.push(clearTimer(patient, row.about))

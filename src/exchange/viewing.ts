@@ -5,7 +5,7 @@
 import type { Caller, Request } from '../access/caller.ts'
 import { decide } from '../domain/consent.ts'
 import type { Disclosure } from '../mapping.ts'
-import { type AuditRow, recordAudit } from '../store/audit.ts'
+import { type AuditRow, recordAuditRows } from '../store/audit.ts'
 import { newId } from '../store/random.ts'
 import type { Stored } from '../store/resources.ts'
 import { lookAgain } from './amend.ts'
@@ -144,5 +144,5 @@ export async function auditRead(
     action: 'withhold',
   }))
   const rows = entries.length + withheld.length ? [...entries, ...withheld] : [{ ...about(undefined), action }]
-  await exchange.database.atomically([recordAudit(rows)])
+  await exchange.database.atomically(recordAuditRows(rows))
 }

@@ -24,6 +24,16 @@ export type AuditRow = {
 
 const insert = 'insert into audit (id, at, action, who, service, patient, entity, recipient, request_id, basis, detail, address)'
 
+/** More than this many are one statement: D1 counts statements. */
+const mostSingly = 32
+
+/**
+ * A statement for each row: less than half of what one statement for twenty costs SQLite, which keeps the rows of a longer insert
+ * aside before it writes any.
+ */
+export const recordAuditRows = (rows: readonly AuditRow[]): Statement[] =>
+  rows.length > mostSingly ? [recordAudit(rows)] : rows.map((row) => recordAudit([row]))
+
 /** One statement for as many rows as there are. A single row, which every read writes, is spared the way through JSON. */
 export function recordAudit(rows: readonly AuditRow[]): Statement {
   const [row] = rows

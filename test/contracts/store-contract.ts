@@ -5,7 +5,7 @@ import type { Resource } from '@medplum/fhirtypes'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { parseSearch } from '../../src/fhir/search.ts'
-import { auditOf, auditPage, recordAudit } from '../../src/store/audit.ts'
+import { auditOf, auditPage, recordAudit, recordAuditRows } from '../../src/store/audit.ts'
 import { Conflict, type Database, mustChange, statement } from '../../src/store/database.ts'
 import { findReceived, keepReceived, messageTakenAt, purgeReceived, takeMessage } from '../../src/store/inbox.ts'
 import {
@@ -431,6 +431,15 @@ export function storeContract(name: string, open: () => Promise<Database>): void
       expect(await auditOf(database, 'p1', 1, { at: at(1), id: '2' })).toEqual([row('1', 1)])
       expect((await auditPage(database, { after: row('1', 1), down: false, limit: 10 })).map(({ id }) => id)).toEqual(['2', '3', '4'])
       await expect(write(recordAudit([row('3', 2)]))).rejects.toMatchObject({ what: 'audit.id' })
+    })
+
+    test.each([3, 40])('what %i people were told in one unit is a row for each, whole, in order', async (count) => {
+      const rows = Array.from({ length: count }, (_, n) => ({
+        ...{ id: String(n).padStart(3, '0'), at: at(1), action: 'search', who: 'c', patient: 'p1', address: '192.0.2.1' },
+        ...(n % 2 ? { detail: `{"n":${n}}`, basis: 'b' } : {}),
+      }))
+      await write(...recordAuditRows(rows))
+      expect((await auditOf(database, 'p1')).reverse()).toEqual(rows)
     })
 
     test('a request id is taken once for each client, until it is old', async () => {
