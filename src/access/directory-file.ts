@@ -74,6 +74,8 @@ const client = z
     const fault = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message })
     if (!value.jwks && !value.jwksUrl) fault('jwks', 'or jwksUrl is required.')
     if (value.jwks && value.jwksUrl) fault('jwks', 'and jwksUrl are both given: keep one.')
+    // Services of this gateway refer to each other under names that begin so (src/exchange/hand-over.ts).
+    if (value.id.startsWith('service.')) fault('id', 'must not begin with "service.".')
     if (value.role === 'referrer' && !value.name) fault('name', 'is required for a referrer.')
     if (value.override && value.role !== 'service') fault('override', 'is only for a client of role service.')
     for (const role of ['service', 'partner'] as const) {

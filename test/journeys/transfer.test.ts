@@ -3,6 +3,7 @@
  */
 import type { ServiceRequest } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { erase } from '../../src/store/keys.ts'
 import { custodyOf, words, wordsIn } from '../fixtures/case-bundle.ts'
 import { type Client, type Gateway, openGateway, standing } from '../fixtures/gateway.ts'
 import { takeOn, transferBundle } from '../fixtures/transfer.ts'
@@ -113,6 +114,25 @@ describe('out of area, within one gateway', () => {
     expect(JSON.stringify(await other.find('Observation', 'code=custody'))).toContain('2026-04-13')
     expect(await gateway.owed('parked')).toEqual([])
     expect(await other.find('Patient')).toHaveLength(1)
+  })
+
+  test('somebody who was erased there is not brought back by a change here: the sender is asked to look', async () => {
+    const at = await gateway.handIn(transferBundle(there, { releaseDate: '2026-04-20', plan: [] }))
+    await gateway.settled()
+    const [person] = await other.find('Patient')
+    await erase(gateway.database, {
+      patient: person?.id as string,
+      who: 'guardian',
+      at: gateway.clock.now().toISOString(),
+      auditId: 'erased-there',
+    })
+    const [custody] = await gateway.service.find('Observation', 'code=custody')
+    const moved = custodyOf({ patient: at.Patient as string, releaseDate: '2026-04-13', id: custody?.id as string })
+    await gateway.service.call('PUT', `/fhir/Observation/${custody?.id}`, moved)
+    await gateway.settled()
+    expect(await other.find('Patient')).toEqual([])
+    expect((await gateway.owed('parked')).map(({ note }) => note)).toEqual([expect.stringContaining('HTTP 410, deleted')])
+    expect((await gateway.work()).map(({ reason }) => reason)).toContain('parked')
   })
 
   test('nobody there says anything: the sender is asked to phone, and stays responsible', async () => {

@@ -86,6 +86,12 @@ describe('reading the file', () => {
     expect(found.some((fault) => fault.startsWith('$.clients[0].service names no service'))).toBe(true)
   })
 
+  test('no client goes by a name that services of this gateway have among themselves', () => {
+    const bad = file()
+    bad.clients[0]!.id = 'service.north-east'
+    expect(faults(bad)).toEqual(['$.clients[0].id must not begin with "service.".'])
+  })
+
   test('a fault in one entry does not hide those of the others', () => {
     const bad = file() as Record<string, unknown>
     bad.services = [{ id: 'north-east' }]
