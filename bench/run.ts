@@ -4,6 +4,7 @@
  *   --small            some seconds, only to see that it works; docs/performance.md stays as it is
  *   --only NAME,NAME   some measures only (bench/measures/); docs/performance.md stays as it is
  *   --sizes N,N        resources in the database for `growth` (10000,100000,1000000)
+ *   --open N           open cases whose timers are run for a day in `timers` (100000)
  *   --requests N       requests before memory is looked at again in `lasting` (100000)
  *   --json FILE        the figures as JSON too
  *
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     sizes: { type: 'string' },
     requests: { type: 'string' },
+    open: { type: 'string' },
     json: { type: 'string' },
   },
 })
@@ -31,12 +33,13 @@ const names = values.only?.split(',') ?? Object.keys(measures)
 const unknown = names.filter((name) => !measures[name])
 if (unknown.length > 0) throw new Error(`there is no measure ${unknown.join(', ')}: ${Object.keys(measures).join(', ')}`)
 const whole = (text: string): number => {
-  if (!/^[1-9]\d*$/.test(text)) throw new Error('--sizes and --requests take whole numbers')
+  if (!/^[1-9]\d*$/.test(text)) throw new Error('--sizes, --requests and --open take whole numbers')
   return Number(text)
 }
 const size = {
   ...sizes[values.small ? 'small' : 'full'],
   ...(values.sizes ? { resources: values.sizes.split(',').map(whole) } : {}),
+  ...(values.open ? { open: whole(values.open) } : {}),
   ...(values.requests ? { requests: whole(values.requests) } : {}),
 }
 

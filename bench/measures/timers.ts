@@ -76,8 +76,11 @@ const aDay: Measure = async ({ size, partners, say }) => {
       await settled(gateway)
       partners.forget()
       const [cpu, start] = [gateway.cpuMs(), performance.now()]
-      const body = Buffer.from(JSON.stringify({ to: new Date(end + 60_000).toISOString() }))
-      await load.must({ method: 'POST', path: '/clock', body, headers: { 'content-type': 'application/json' } })
+      // Hour by hour, as time goes: a request that says nothing for three minutes is cut.
+      for (let hour = 1; hour <= 24; hour++) {
+        const body = Buffer.from(JSON.stringify({ to: new Date(end - dayMs + hour * 3_600_000).toISOString() }))
+        await load.must({ method: 'POST', path: '/clock', body, headers: { 'content-type': 'application/json' } })
+      }
       const seconds = (performance.now() - start) / 1000
       const words = `${due.toLocaleString('en-GB')} of ${size.open.toLocaleString('en-GB')} open cases`
       say({ name: `a day's timers, ${words}`, unit: 's', ours: seconds, cpu: (gateway.cpuMs() - cpu) / due, aim: '< 60' })
