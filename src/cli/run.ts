@@ -14,6 +14,7 @@ import { rotate } from './keys.ts'
 import { listLanes, pauseLane, resumeLane } from './lanes.ts'
 import { listOwed, sendOwed } from './owed.ts'
 import { reconcileNow } from './reconcile.ts'
+import { listRefusals } from './refusals.ts'
 import { restore } from './restore.ts'
 import { retentionDestroy, retentionDue, retentionKeep } from './retention.ts'
 import { sign } from './sign.ts'
@@ -35,6 +36,7 @@ export const verbs: readonly Verb[] = [
   resumeLane,
   listWork,
   reconcileNow,
+  listRefusals,
   whoWasTold,
   subjectAccess,
   verify,

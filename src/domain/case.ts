@@ -119,6 +119,8 @@ export type Activity = {
   status: string
   /** What the plan says about who does it: a partner's id, or an ODS code still to be looked up. */
   performer?: { partner?: string; ods?: string }
+  /** Shared by the performers of one activity. Those of one kind are asked one after the other, in the plan's order. */
+  choice?: number
 }
 
 export type Plan = { id: string; status: string; title?: string; start?: string; activities: Activity[] }

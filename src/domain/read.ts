@@ -240,7 +240,7 @@ function planOf(own: readonly Resource[], index: Index): Plan | undefined {
 
 function activitiesOf(plan: CarePlan, index: Index): Plan['activities'] {
   const seen = new Map<string, number>()
-  return (plan.activity ?? []).flatMap(({ detail }) => {
+  return (plan.activity ?? []).flatMap(({ detail }, choice) => {
     if (!detail || detail.status === 'entered-in-error' || detail.doNotPerform) return []
     const code =
       codeIn(detail.code, ours('support-activity')) ?? slug(detail.code?.text ?? detail.code?.coding?.[0]?.code ?? detail.description)
@@ -255,6 +255,7 @@ function activitiesOf(plan: CarePlan, index: Index): Plan['activities'] {
         ...given('code', detail.code),
         ...given('description', detail.description),
         ...given('performer', performer),
+        ...(performers.length > 1 ? { choice } : {}),
       }
     })
   })

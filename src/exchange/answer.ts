@@ -17,7 +17,7 @@ import type { Answer, Exchange } from './exchange.ts'
 import { fingerprintOf, once } from './once.ts'
 import type { Interaction } from './receive.ts'
 import { serviceShelf } from './situation.ts'
-import { inState, isHandover, stateOf } from './task.ts'
+import { inState, isHandover, ownerOf, stateOf } from './task.ts'
 
 /** What somebody says of a handover. */
 export type Said = { status?: string; businessStatus?: string; reason?: Task['statusReason']; output?: Task['output']; note?: Task['note'] }
@@ -91,7 +91,9 @@ export function moveHandover(change: Change, taskId: string, said: Said, caller:
     }
     change.put(serviceShelf(situation.service.id), withAllNotes(moved, task, caller))
     if (caller.role === 'partner') keepOwnWords(change, moved)
-    change.audit({ action: 'answer', entity: `Task/${taskId}`, detail: JSON.stringify({ from: present, to: result.next, by: actor }) })
+    const because = said.reason?.coding?.find(({ system }) => system === ours('rejection-reason'))?.code
+    const detail = { from: present, to: result.next, by: actor, partner: ownerOf(task), ...(because ? { because } : {}) }
+    change.audit({ action: 'answer', entity: `Task/${taskId}`, detail: JSON.stringify(detail) })
     return moved
   }
   throw new Refusal(422, refused as Issue)

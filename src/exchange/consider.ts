@@ -15,7 +15,8 @@ import { type Missing, read } from '../domain/read.ts'
 import { whyUnsigned } from '../domain/sign-off.ts'
 import type { Filled, Scope } from '../mapping.ts'
 import { fillFor } from './overriding.ts'
-import { resourcesOf, type Situation } from './situation.ts'
+import { resourcesOf, type Situation, tasksOf } from './situation.ts'
+import { handoverKey, handoverKeyFor } from './task.ts'
 
 /** An activity of the plan, and the partner who is to carry it out. */
 export type Wanted = { activity: Activity; partner: Partner; adapter: Adapter }
@@ -56,9 +57,23 @@ export function consider(situation: Situation): Understanding {
     if (partner && adapter && !partner.retired) wanted.push({ activity, partner, adapter })
     else if (activity.performer.partner !== situation.service.id) strangers.push(activity)
   }
-  const byPartner = Map.groupBy(wanted, ({ partner }) => partner)
-  const partners = [...byPartner.values()].map((group) => considerPartner(situation, found, consents, group))
+  const asked = inOrder(situation, found.plan.id, wanted)
+  const spare = new Set(wanted.filter((one) => !asked.includes(one)).map(({ activity }) => activity))
+  // Who is only asked if somebody else says no is part of nobody's plan until then.
+  const now = spare.size ? { ...found, plan: { ...found.plan, activities: found.plan.activities.filter((one) => !spare.has(one)) } } : found
+  const byPartner = Map.groupBy(asked, ({ partner }) => partner)
+  const partners = [...byPartner.values()].map((group) => considerPartner(situation, now, consents, group))
   return { case: found, missing, consents, partners, strangers }
+}
+
+/** Of partners of one kind that one activity names, the first that has not said no; when all have, the last. */
+function inOrder(situation: Situation, plan: string, wanted: readonly Wanted[]): Wanted[] {
+  if (wanted.every(({ activity }) => activity.choice === undefined)) return [...wanted]
+  const no = new Set(tasksOf(situation).flatMap((task) => (/^(rejected|failed)$/.test(task.status) ? (handoverKey(task) ?? []) : [])))
+  const saidNo = ({ partner, activity }: Wanted) => no.has(handoverKeyFor(plan, partner.id, activity.key))
+  const groups = Map.groupBy(wanted, (one) => (one.activity.choice === undefined ? one : `${one.activity.choice} ${one.partner.kind}`))
+  const chosen = new Set([...groups.values()].map((group) => group.find((one) => !saidNo(one)) ?? group.at(-1)))
+  return wanted.filter((one) => chosen.has(one))
 }
 
 function considerPartner(situation: Situation, found: Case, consents: Consent[], wanted: Wanted[]): Considered {

@@ -17,7 +17,7 @@ import { isAvailable, withTrigger } from './enhanced.ts'
 import { referralInError, refOf, type Situation, serviceShelf } from './situation.ts'
 import { resume, suspend } from './suspend.ts'
 import { takenOver } from './taken-over.ts'
-import { handoverKey, inState, newHandover, ownerOf, stateOf } from './task.ts'
+import { handoverKey, handoverKeyFor, inState, newHandover, ownerOf, stateOf } from './task.ts'
 import { handoversOf, stripTasks, takeContentOff, tell, tellToStop } from './tell.ts'
 import { ask, moveTo, stepFor, waitFor, waitToAsk } from './wait.ts'
 
@@ -126,7 +126,7 @@ function whyOver({ case: found }: Understanding, situation: Situation): Over | u
   return undefined
 }
 
-const keyOf = (found: Case, { partner, activity }: Wanted): string => `${found.plan?.id}:${partner.id}:${activity.key}`
+const keyOf = (found: Case, { partner, activity }: Wanted): string => handoverKeyFor(found.plan?.id as string, partner.id, activity.key)
 
 /** The handover that counts for a key: the one under way or done; one that ended otherwise only when a person must replace it. */
 function current(tasks: readonly Task[], key: string): Task | undefined {

@@ -23,6 +23,9 @@ export const isHandoverRequest = (request: ServiceRequest): boolean => request.i
 
 export const handoverKey = (task: Task): string | undefined => task.identifier?.find((one) => one.system === handoverId)?.value
 
+/** What a handover is for, so that looking again finds it again. */
+export const handoverKeyFor = (plan: string, partner: string, activity: string): string => `${plan}:${partner}:${activity}`
+
 /** Where a Task stands, in the two words its moves are made of. */
 export function stateOf(task: Task): HandoverState {
   const business = task.businessStatus?.coding?.find((coding) => coding.system === ours('handover-status'))?.code

@@ -8,7 +8,7 @@ import { chase, dueBy, type Matter, type Pace, type Step, usualPace } from '../d
 import { isOpen } from '../domain/handover.ts'
 import type { Change } from './change.ts'
 import type { Understanding, Wanted } from './consider.ts'
-import { serviceShelf } from './situation.ts'
+import { serviceShelf, tasksOf } from './situation.ts'
 import { inState, ownerOf, stateOf } from './task.ts'
 
 /** @param planned the plan still asks this of this partner */
@@ -16,8 +16,7 @@ export function waitFor(change: Change, known: Understanding, task: Task, planne
   const name = nameOf(change, task)
   const { status, businessStatus } = stateOf(task)
   if (status === 'rejected' || status === 'failed') {
-    if (planned)
-      ask(change, task, 'replace', `${name} can not help. Name another partner in the plan, or record why there is no alternative.`)
+    if (planned) ask(change, task, 'replace', `${name} can not help. ${others(change, task)}`)
     return
   }
   if (!isOpen(status) || status === 'draft') return
@@ -29,6 +28,19 @@ export function waitFor(change: Change, known: Understanding, task: Task, planne
   if (of === 'worker') ask(change, task, matter, words[matter](name))
   else ask(change, task, 'escalated', `For the supervisor: ${words[matter](name)} The named worker was asked before, and it has not moved.`)
 }
+
+/** Who else could be asked, by name. Whom the plan names in second place was asked already, as soon as the first said no. */
+function others({ situation }: Change, task: Task): string {
+  const { partners } = situation.directory
+  const refused = new Set(tasksOf(situation).flatMap((one) => (/^(rejected|failed)$/.test(one.status) ? ownerOf(one) : [])))
+  const kind = partners.get(ownerOf(task))?.kind
+  const left = [...partners.values()].filter((one) => one.kind === kind && !one.retired && !refused.has(one.id)).map(({ name }) => name)
+  const names = `${left.slice(0, mostNamed).join(', ')}${left.length > mostNamed ? ` or another of ${left.length}` : ''}`
+  return left.length
+    ? `Name another partner in the plan (${names}), or stop this activity there and say why.`
+    : 'The directory has no other of its kind. Find one, or stop this activity in the plan and say why.'
+}
+const mostNamed = 5
 
 /** Where the chase of a handover has come to. */
 export function stepFor({ situation }: Change, known: Understanding, task: Task): Step {

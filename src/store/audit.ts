@@ -71,6 +71,21 @@ export const auditOf = (database: Database, patient: string, limit = 200, before
 export const owedInAudit = (database: Database, patient: string): Promise<AuditRow[]> =>
   read(database, statement(`select ${columns} from audit where patient = ? and action = 'owe' order by seq`, patient))
 
+/** Every answer to a handover in a stretch of time, page by page; `after` is the last row of the page before. */
+export const answersInAudit = (
+  database: Database,
+  from: string,
+  upto: string,
+  after: { at: string; id: string } | undefined,
+): Promise<AuditRow[]> =>
+  read(
+    database,
+    statement(
+      `select ${columns} from audit where action = 'answer' and at >= ? and at < ? and (at, id) > (?, ?) order by at, id limit 500`,
+      ...[from, upto, after?.at ?? '', after?.id ?? ''],
+    ),
+  )
+
 /** What is looked for in the audit; `from` and `upto` are instants, both meant. */
 export type AuditQuery = {
   /** Rows of this service and about its people; absent: all there are. */
