@@ -316,6 +316,8 @@ async function run(world: World, step: Command): Promise<void> {
       )
   } else if (step.do === 'read') await read(world, step.partner, step.deep)
   else if (step.do === 'end') {
+    // What is over is not ended in another way: the referral has gone into a phase it does not leave.
+    if (person.over) return
     if (step.how === 'died')
       await must(gateway, { ...(await gateway.service.call('GET', `/fhir/${patient}`)).body, deceasedBoolean: true } as Resource)
     else
