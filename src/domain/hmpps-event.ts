@@ -16,8 +16,8 @@ export type Follows = {
   says?: { source: 'prison-offender-events' | 'prisoner-search' | 'external-movements' | 'restricted-patients'; said: Said }
   /** Dates or places changed and are not in it. `also`: it says enough by itself, and more may have changed with it. */
   fetch?: 'needed' | 'also'
-  /** Numbers that belong to one person. `removed`: no longer in use. */
-  identities?: { joined: PersonNumbers; removed?: string }
+  /** Numbers that belong to one person. `removed`: no longer in use. `moved`: a stay went from one to the other, which may be two people. */
+  identities?: { joined: PersonNumbers; removed?: string; moved?: true }
   /** Something a person has to look at, with the words for it. */
   ask?: { about: string; words: string }
 }
@@ -225,8 +225,16 @@ const rules: Readonly<Record<string, Rule>> = {
   'prison-offender-events.prisoner.merged': ({ nomsNumber, removedNomsNumber }) =>
     joined(number(nomsNumber, nomsShape), number(removedNomsNumber, nomsShape)),
   'prison-offender-events.prisoner.booking.moved': ({ movedToNomsNumber, movedFromNomsNumber }) => ({
-    ...joined(number(movedToNomsNumber, nomsShape), number(movedFromNomsNumber, nomsShape)),
+    identities: {
+      joined: { noms: [...number(movedToNomsNumber, nomsShape), ...number(movedFromNomsNumber, nomsShape)], crn: [] },
+      moved: true,
+    },
     fetch: 'also',
+    ask: {
+      about: 'identity',
+      words:
+        'The prison system moved a stay in custody from one number to another. Find out whose it is, and correct the record if it is not this person’s.',
+    },
   }),
   'probation-case.prison-identifier.added': (_, person) => ({ identities: { joined: person } }),
   'probation-case.prison-identifier.updated': (_, person) => ({ identities: { joined: person } }),

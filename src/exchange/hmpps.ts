@@ -107,7 +107,7 @@ async function apply(
 
 function follow(change: Change, event: HmppsEvent): void {
   if (event.says) keepAssertion(change, { source: event.says.source, at: event.occurredAt, said: event.says.said })
-  if (event.identities) addNumbers(change, event.identities.joined, event.identities.removed)
+  if (event.identities && !event.identities.moved) addNumbers(change, event.identities.joined, event.identities.removed)
 }
 
 const numbersOf = ({ person, identities }: HmppsEvent): PersonNumbers => ({
@@ -160,7 +160,7 @@ export function addNumbers(change: Change, { noms, crn: crns }: PersonNumbers, r
 function questions(event: HmppsEvent, { service, patient }: Situation, people: readonly Situation[]): { about: string; words: string }[] {
   const others = people.filter((one) => one.service.id === service.id && one.patient !== patient)
   const asked = event.ask ? [event.ask] : []
-  if (!event.identities || !others.length) return asked
+  if (!event.identities || event.identities.moved || !others.length) return asked
   const words =
     'HMPPS says that the numbers of two records here belong to one person. Compare this record with the other one and decide whether they are the same.'
   return [...asked, { about: 'identity', words }]

@@ -2,7 +2,9 @@
  * Release data from HMPPS: what each event changes, who is told, and what a person is asked.
  */
 import { createHmac } from 'node:crypto'
-import type { Observation, Patient, Provenance } from '@medplum/fhirtypes'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Observation, Patient, Provenance, Resource } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { custodyIn, custodyObservation } from '../../src/domain/read.ts'
 import { crn, nomsNumber } from '../../src/fhir/systems.ts'
@@ -10,6 +12,7 @@ import { caseBundle } from '../fixtures/case-bundle.ts'
 import { type Gateway, openGateway, standing, webhookKey } from '../fixtures/gateway.ts'
 import { envelope, handInEvent, notification, prisonEvent, searchEvent } from '../fixtures/hmpps.ts'
 
+const validator = new URL('../../../shared/tools/validate-fhir.mjs', import.meta.url)
 let gateway: Gateway
 beforeEach(async () => {
   gateway = await openGateway()
@@ -314,6 +317,23 @@ describe('numbers', () => {
     expect((await hand(prisonEvent('released', { noms: 'B7777CD', code: 'CR' }))).body.outcome).toBe('changed')
   })
 
+  test('a stay moved to another number may be somebody else’s: no number is changed, a person looks', async () => {
+    await gateway.handIn(caseBundle())
+    const moved = {
+      ...merged('B7777CD', 'B1357CD'),
+      eventType: 'prison-offender-events.prisoner.booking.moved',
+      additionalInformation: {
+        bookingId: '1',
+        movedFromNomsNumber: 'B1357CD',
+        movedToNomsNumber: 'B7777CD',
+        bookingStartDateTime: '2025-11-03T00:00:00',
+      },
+    }
+    expect((await hand(moved)).body).toMatchObject({ outcome: 'unchanged' })
+    expect(await identifiers()).toEqual(['B1357CD'])
+    expect(await reasons()).toEqual(['hmpps-identity'])
+  })
+
   test('a merge of two records here joins nothing: a person compares them', async () => {
     await gateway.handIn(caseBundle())
     await gateway.handIn(caseBundle({ tag: 'Other', noms: 'B7777CD', nhsNumber: '9990004013' }))
@@ -321,6 +341,16 @@ describe('numbers', () => {
     expect(await reasons()).toEqual(['hmpps-identity', 'hmpps-identity'])
     expect(await gateway.service.find('Patient')).toHaveLength(2)
   })
+})
+
+test.skipIf(!existsSync(validator))('what is kept of it is valid FHIR (needs ../shared/tools/validate-fhir.mjs)', async () => {
+  await gateway.handIn(caseBundle())
+  await hand(prisonEvent('released', { code: 'CR' }))
+  await hand(prisonEvent('received', { code: 'L', at: '2026-04-02T10:30:00+01:00' }))
+  const { validate } = (await import(fileURLToPath(validator))) as { validate: (resource: Resource) => string[] }
+  const kept = await gateway.service.find('Observation')
+  expect(kept.filter(({ performer }) => performer)).not.toEqual([])
+  expect([...new Set(kept.flatMap((one) => validate(one)))]).toEqual([])
 })
 
 test('nothing of an event stands in the log, and its body is sealed', async () => {

@@ -15,6 +15,7 @@ import { statement } from '../../src/store/database.ts'
 import { applyDirectory } from '../../src/store/directory.ts'
 import worker from '../../src/worker.ts'
 import { caseBundle, consentOf, partners, usual, words, wordsIn } from '../fixtures/case-bundle.ts'
+import { type Acknowledged, envelope, notification, prisonEvent } from '../fixtures/hmpps.ts'
 
 const publicUrl = 'http://127.0.0.1:8080'
 const database = openD1(env.DB)
@@ -127,6 +128,24 @@ describe('through the Worker', () => {
     expect(received.map(({ to, key }) => [to, key])).toEqual([[partners.enhanced, last?.id]])
   })
 
+  test('an event of HMPPS changes custody once; a thin one is for a person, by the cron', async () => {
+    const fourth = caseBundle({ plan: ['enhanced'], tag: 'four', nhsNumber: '9990001154', noms: 'B4681CD' })
+    expect((await call('case-system', 'POST', '/fhir', fourth)).status).toBe(200)
+    const post = async (event: unknown) => {
+      const { status, body } = await call<Acknowledged>('case-system', 'POST', '/events/hmpps', event, 'application/json')
+      return [status, body.outcome, body.changed.flatMap(({ parts }) => parts)]
+    }
+    const event = prisonEvent('released', { noms: 'B4681CD', code: 'CR' })
+    expect(await post(envelope(event, 'w1'))).toEqual([202, 'changed', ['left', 'status']])
+    expect(await post(event)).toEqual([202, 'repeat', []])
+    expect(await post(notification('KEY_DATES_AND_ADJUSTMENTS_PRISONER_RELEASE', 'B4681CD'))).toEqual([202, 'unchanged', []])
+    await exports.default.scheduled({ cron: '* * * * *' })
+    const open = await database.query<{ reason: string }>(
+      statement(`select reason from work_item where resolved_at is null and reason like 'hmpps%'`),
+    )
+    expect(open.map(({ reason }) => reason)).toEqual(['hmpps-look-up'])
+  })
+
   test('a turn of the clock sends what falls due on the way, before it answers', async () => {
     const third = caseBundle({ plan: ['practice'], releaseDate: '2026-05-15', tag: 'three', nhsNumber: '9990001111', noms: 'B3579CD' })
     expect((await call('case-system', 'POST', '/fhir', third)).status).toBe(200)
@@ -137,7 +156,9 @@ describe('through the Worker', () => {
       body: JSON.stringify({ to: '2026-05-01T08:00:00Z' }),
     })
     expect(turned.status).toBe(200)
-    expect(sentTo(partners.practice).filter(({ text }) => text.includes(`${words.identity}three`))).toHaveLength(1)
+    const about = sentTo(partners.practice).filter(({ text }) => text.includes(`${words.identity}three`))
+    // The practice does not answer meanwhile, so that it is reminded.
+    expect(about.filter(({ text }) => text.includes('"display":"New"'))).toHaveLength(1)
   })
 })
 
@@ -204,12 +225,12 @@ async function tokenOf(client: string): Promise<string> {
   return token
 }
 
-async function call<Body>(client: string, method: string, path: string, body?: unknown) {
+async function call<Body>(client: string, method: string, path: string, body?: unknown, type = 'application/fhir+json') {
   const answer = await exports.default.fetch(`${publicUrl}${path}`, {
     method,
     headers: {
       authorization: `Bearer ${await tokenOf(client)}`,
-      'content-type': method === 'PATCH' ? 'application/json-patch+json' : 'application/fhir+json',
+      'content-type': method === 'PATCH' ? 'application/json-patch+json' : type,
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
