@@ -109,5 +109,6 @@ async function send(url: string, id: string) {
   await durably(() => settle.run(id))
 }
 
-serve({ fetch: app.fetch, hostname: '127.0.0.1', port: Number(process.env.PORT) })
+// As long as the gateway keeps a connection, or the bench meets one that is being hung up.
+serve({ fetch: app.fetch, hostname: '127.0.0.1', port: Number(process.env.PORT), serverOptions: { keepAliveTimeout: 75_000 } })
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => process.exit(0))

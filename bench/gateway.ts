@@ -57,6 +57,10 @@ async function startServer(
   const { CLOCK: _clock, ...around } = process.env
   const began = performance.now()
   const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...around, ...env(dataDir, port) } })
+  // Also when the bench ends by a fault: nothing of it goes on running.
+  const killed = () => child.kill()
+  process.once('exit', killed)
+  child.once('exit', () => process.off('exit', killed))
   const url = `http://127.0.0.1:${port}`
   while (!(await well(url))) {
     if (child.exitCode !== null) throw new Error(`${file} ended before it was ready`)
