@@ -10,10 +10,13 @@ import { join } from 'node:path'
 import { serve } from '@hono/node-server'
 import Sqlite from 'better-sqlite3'
 import { Hono } from 'hono'
+import { walOf } from '../src/store/wal.ts'
 
-const database = new Sqlite(join(process.env.DATA_DIR as string, 'bare.db'))
+const file = join(process.env.DATA_DIR as string, 'bare.db')
+const database = new Sqlite(file)
 database.pragma('journal_mode = WAL')
-database.pragma('synchronous = FULL')
+database.pragma('synchronous = NORMAL')
+const wal = walOf(file)
 database.pragma('cache_size = -65536')
 database.pragma('mmap_size = 1073741824')
 database.exec(`create table kept (key text primary key, body text);
@@ -25,22 +28,27 @@ const find = database.prepare<[string], { body: string }>('select body from foun
 const owe = database.prepare(`insert into owed values (?, ?, 'due')`)
 const settle = database.prepare(`update owed set state = 'delivered' where id = ?`)
 
-/** Group commit: everything that waits goes in one transaction. */
+/** Group commit: everything that waits goes in one transaction, and the disk is waited for beside what comes next. */
 let waiting: { write: () => void; done: () => void }[] = []
+let landing = false
 function durably(write: () => void): Promise<void> {
   return new Promise((done) => {
-    if (waiting.length === 0) setImmediate(flush)
+    if (waiting.length === 0 && !landing) setImmediate(flush)
     waiting.push({ write, done })
   })
 }
 const together = database.transaction((units: typeof waiting) => {
   for (const { write } of units) write()
 })
-function flush() {
+async function flush() {
   const units = waiting
   waiting = []
   together.immediate(units)
+  landing = true
+  await wal.flush()
+  landing = false
   for (const { done } of units) done()
+  if (waiting.length > 0) setImmediate(flush)
 }
 
 type Setup = { tables?: Record<string, [rows: number, bytes: number]>; message?: string; texts?: Record<string, string[]> }
