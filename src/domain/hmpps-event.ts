@@ -60,8 +60,20 @@ export function readEnvelope(json: unknown, parse: (text: string) => unknown): {
   return { message, ...(typeof MessageId === 'string' && MessageId ? { messageId: MessageId.slice(0, 200) } : {}) }
 }
 
+/** Clocks differ; a day later is no difference of clocks, and what is said of the future would outweigh whatever is said until then. */
+const aheadMs = 24 * 3_600_000
+
 /** @param message a parsed domain event or notification (what an SNS envelope holds as a text) */
-export function readEvent(message: unknown): { event: HmppsEvent } | { fault: Fault } {
+export function readEvent(message: unknown, now: Date): { event: HmppsEvent } | { fault: Fault } {
+  const read = eventIn(message)
+  if ('event' in read && Date.parse(read.event.occurredAt) > now.getTime() + aheadMs)
+    return { fault: { text: 'The event says that it happens in the future.', expression: timeOf[read.event.shape] } }
+  return read
+}
+
+const timeOf = { 'domain-event': 'occurredAt', notification: 'lastModifiedDateTime' } as const
+
+function eventIn(message: unknown): { event: HmppsEvent } | { fault: Fault } {
   if (!isObject(message)) return { fault: { text: 'The message must be a JSON object.' } }
   const { eventType } = message
   if (typeof eventType !== 'string' || !/^[\w.-]{1,120}$/.test(eventType))

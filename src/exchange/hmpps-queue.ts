@@ -38,7 +38,7 @@ export function readQueue(exchange: Exchange, queue: Queue, pauses: readonly num
 
 async function take(exchange: Exchange, id: string, body: string): Promise<boolean> {
   const opened = readEnvelope(parse(body), parse)
-  const read = 'fault' in opened ? opened : readEvent(opened.message)
+  const read = 'fault' in opened ? opened : readEvent(opened.message, exchange.now())
   if ('fault' in read || 'fault' in opened) {
     exchange.log('warn', 'queue.message-refused', { message: id })
     return false

@@ -26,7 +26,7 @@ export function eventRoutes(app: Hono<Door>, hall: Hall) {
       const opened = readEnvelope(jsonIn(body), inner)
       if ('fault' in opened) throw refuse(400, 'invalid', opened.fault.text, opened.fault.expression)
       const { message, messageId } = opened
-      const read = readEvent(message)
+      const read = readEvent(message, exchange.now())
       if ('fault' in read) throw refuse(400, 'invalid', read.fault.text, read.fault.expression)
       const taken = await takeEvent(exchange, sender, read.event, JSON.stringify(message), messageId ?? delivery)
       exchange.log('info', 'event.taken', { kind: read.event.known ? read.event.eventType : 'unknown', outcome: taken.outcome })

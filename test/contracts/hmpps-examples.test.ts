@@ -25,7 +25,7 @@ type Outcome = { outcome: string; parts: string[]; asked: string[]; custody: Ret
 async function handIn(file: string, noms: string, more: { crn?: string } = {}): Promise<Outcome> {
   const message = messageOf(file)
   const inside = typeof message.Message === 'string' ? JSON.parse(message.Message) : message
-  const read = readEvent(inside)
+  const read = readEvent(inside, new Date())
   if ('fault' in read) throw new Error(read.fault.text)
   const at = new Date(Date.parse(read.event.occurredAt) - 3_600_000).toISOString()
   const gateway: Gateway = await openGateway({ at })
@@ -148,7 +148,7 @@ describe.skipIf(!there)(`public HMPPS examples${there ? '' : ' (not here, skippe
 
   example('domain-events/hmpps-domain-event.schema.json', 'what it requires is all we require', () => {
     expect(jsonOf('domain-events/hmpps-domain-event.schema.json').required).toEqual(['eventType', 'version', 'occurredAt'])
-    expect(readEvent({ eventType: 'any.thing', version: 1, occurredAt: '2024-10-14T15:09:54+01:00' })).toMatchObject({
+    expect(readEvent({ eventType: 'any.thing', version: 1, occurredAt: '2024-10-14T15:09:54+01:00' }, new Date())).toMatchObject({
       event: { known: false },
     })
   })
