@@ -99,7 +99,11 @@ describe('the story, in order', () => {
   test('a release from court without notice starts everything at once', async () => {
     const now = await turnTo('2026-03-05T16:00:00Z')
     expect(phase(now, 'Sean')).toBe('post-release')
-    expect(inbox('elvet-surgery', 'Sean').map(({ kind }) => kind)).toEqual(['new'])
+    expect(inbox('elvet-surgery', 'Sean').map(({ kind, at }) => [kind, at.slice(0, 16)])).toEqual([['new', '2026-03-05T15:40']])
+    // Two contacts before release could not be asked of anybody, and it says why.
+    expect(await (await fetch(demo.url)).text()).toContain(
+      '1 of 1 contacts offered before release took place. Referred less than five working days before release',
+    )
   })
 
   test('a practice that does not answer the reminder either is phoned', async () => {
