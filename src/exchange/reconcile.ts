@@ -17,6 +17,7 @@ import { lookAgain } from './amend.ts'
 import { type Differences, startChange } from './change.ts'
 import type { Exchange } from './exchange.ts'
 import { plan } from './plan.ts'
+import { countRefusals } from './refusals.ts'
 import { type Situation, situationOf } from './situation.ts'
 import { unwatched } from './watched.ts'
 
@@ -65,7 +66,11 @@ export async function reconcile(exchange: Exchange, { write = true, withinMs }: 
   }
   if (write) {
     const report = JSON.stringify({ at: exchange.now().toISOString(), ...found })
-    await database.atomically([setMark(reportMark, report), ...(withinMs === undefined ? [] : [setMark(placeMark, after)])])
+    await database.atomically([
+      setMark(reportMark, report),
+      await countRefusals(exchange),
+      ...(withinMs === undefined ? [] : [setMark(placeMark, after)]),
+    ])
   }
   return found
 }

@@ -4,6 +4,8 @@
  */
 import type { HandoverState } from '../domain/handover.ts'
 import { type AuditRow, answersInAudit } from '../store/audit.ts'
+import type { Statement } from '../store/database.ts'
+import { markOf, setMark } from '../store/marks.ts'
 import type { Exchange } from './exchange.ts'
 
 /** `code`: of `CodeSystem/rejection-reason`, or how it failed; 'not-coded': in words only. */
@@ -35,4 +37,19 @@ export async function refusals(
     if (!after) break
   }
   return [...counts.values()].sort((a, b) => b.count - a.count || (`${a.partner} ${a.code}` < `${b.partner} ${b.code}` ? -1 : 1))
+}
+
+const mark = 'refusals'
+const yearMs = 365 * 86_400_000
+
+/** What is kept for the metrics, once a night: the last year's, without what is too few to be told. */
+export async function countRefusals(exchange: Exchange): Promise<Statement> {
+  const from = new Date(exchange.now().getTime() - yearMs).toISOString()
+  const found = (await refusals(exchange, from, '9999')).filter(({ count }) => count >= fewestTold)
+  return setMark(mark, JSON.stringify(found))
+}
+
+/** As of last night. */
+export async function lastRefusals(database: Exchange['database']): Promise<Refusals[]> {
+  return JSON.parse((await markOf(database, mark)) ?? '[]') as Refusals[]
 }

@@ -4,6 +4,7 @@
 import { bankHolidaysKnownUntil, daysBetween, today } from '../domain/calendar.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { lastReconciled } from '../exchange/reconcile.ts'
+import { lastRefusals } from '../exchange/refusals.ts'
 import { lanes, standingOf } from '../store/lanes.ts'
 import { onItsWay, unsettledCounts } from '../store/owed.ts'
 import { openWorkCounts } from '../store/work-items.ts'
@@ -37,6 +38,11 @@ export function metricsOf({ database, directory, now }: Pick<Exchange, 'database
   metrics.gauge('lane_paused', '1: a person paused sending to this partner.', () => ofLanes(['paused']))
   metrics.gauge('work_items_open', 'What needs a person.', async () =>
     (await openWorkCounts(database)).map(({ service, reason, count }) => ({ labels: { service, reason }, value: count })),
+  )
+  metrics.gauge(
+    'refusals',
+    'How often each partner said no in the last year, by code, as of last night; fewer than five are left out.',
+    async () => (await lastRefusals(database)).map(({ partner, code, count }) => ({ labels: { partner, code }, value: count })),
   )
   metrics.gauge('reconciled', 'What the last night found: people looked at, put right, asked about, by what.', async () => {
     const { at: _at, ...found } = (await lastReconciled(database)) ?? { at: '' }

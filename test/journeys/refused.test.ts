@@ -3,8 +3,10 @@
  */
 import type { CarePlan } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { reconcile } from '../../src/exchange/reconcile.ts'
 import { refusals } from '../../src/exchange/refusals.ts'
 import { ours } from '../../src/fhir/systems.ts'
+import { auditOf, recordAudit } from '../../src/store/audit.ts'
 import { caseBundle, coded, consentOf, partners, usual } from '../fixtures/case-bundle.ts'
 import { type Gateway, openGateway, says, standing } from '../fixtures/gateway.ts'
 
@@ -85,4 +87,16 @@ test('who said no, and why, is counted by code', async () => {
     { partner: partners.recovery, kind: 'substance-misuse', code: 'id-or-address-demanded', count: 1 },
   ])
   expect(await refusals(gateway.exchange, '2026-05-01T00:00:00.000Z', '9999')).toEqual([])
+})
+
+test('the metrics tell of five or more, not of fewer', async () => {
+  await refuse('id-or-address-demanded')
+  const told = async () => {
+    await reconcile(gateway.exchange)
+    return (await (await gateway.app.request('/metrics')).text()).match(/^refusals\{.*$/m)?.[0]
+  }
+  expect(await told()).toBeUndefined()
+  const [row] = (await auditOf(gateway.database, at.Patient!.split('/')[1]!)).filter(({ action }) => action === 'answer')
+  await gateway.database.atomically([recordAudit(Array.from({ length: 4 }, () => ({ ...row!, id: crypto.randomUUID() })))])
+  expect(await told()).toBe(`refusals{partner="${partners.recovery}",code="id-or-address-demanded"} 5`)
 })

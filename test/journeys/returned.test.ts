@@ -150,8 +150,10 @@ describe('remand released from court', () => {
     expect(await abouts()).not.toContain('release-date-unknown')
     expect(standing(await gateway.handover('practice'))).toBe('requested delivered')
     await answer('recovery', 'accepted')
-    // Three weeks after release somebody asks how it ended.
+    // Three weeks after release somebody asks whether treatment goes on, and a week later how it ended.
     await gateway.turn('2026-04-30T09:00:00Z')
+    expect(await abouts()).toContain('check-21')
+    await gateway.turn('2026-05-07T09:00:00Z')
     expect(await abouts()).toContain('no-outcome')
   })
 })
