@@ -3,13 +3,14 @@
  * database that was there is kept under another name.
  */
 import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { aloneWith } from '../store/alone.ts'
 import { KeyUnknown } from '../store/keyring.ts'
 import { tryKeys } from '../store/keys.ts'
 import { migrate } from '../store/migrate.ts'
 import { perhapsSent } from '../store/owed.ts'
 import { erasedPeople } from '../store/retention.ts'
 import { openStore } from '../store/sealed.ts'
-import { aloneWith, openSqlite, type SqliteDatabase } from '../store/sqlite.ts'
+import { openSqlite, type SqliteDatabase } from '../store/sqlite.ts'
 import { contentsOf, contentsWords, putInPlace } from './copy.ts'
 import { type Erased, eraseAgain, erasedIn, readErased, writeErased } from './erased.ts'
 import { d1In, databaseIn, folderOf, masterKeysOf } from './store.ts'

@@ -328,31 +328,6 @@ function opened(file: string): Sqlite.Database {
   }
 }
 
-/**
- * Does `work` while nobody else has this database open. Whoever works on one in WAL mode keeps a shared lock on its file as long
- * as it runs, and the lock goes with the process however it ends: so there is nothing to clean up and nothing out of date.
- *
- * @param work must not wait: it has the database closed, with everything in the one file
- * @returns 'in use' when somebody has it open; nothing was done then
- * @throws when the file is not a database that can be read
- * @see https://www.sqlite.org/pragma.html#pragma_locking_mode
- */
-export function aloneWith(file: string, work: () => void): 'done' | 'in use' {
-  const sqlite = new Sqlite(file, { timeout: 200 })
-  try {
-    sqlite.pragma('locking_mode = EXCLUSIVE')
-    sqlite.exec('begin exclusive; commit')
-    sqlite.pragma('wal_checkpoint(TRUNCATE)')
-  } catch (error) {
-    if (busy(error)) return 'in use'
-    throw error
-  } finally {
-    sqlite.close()
-  }
-  work()
-  return 'done'
-}
-
 /** One row may fit in what the -wal has room for; to be well again takes room for some more. @throws as SQLite would */
 function tryRoom(file: string): void {
   try {
@@ -371,7 +346,6 @@ const diskCode = (error: unknown): string | undefined => {
   if (syscall === undefined) return undefined
   return code === 'ENOSPC' ? 'SQLITE_FULL' : 'SQLITE_IOERR'
 }
-const busy = (error: unknown): boolean => codeOf(error)?.startsWith('SQLITE_BUSY') === true
 
 const comeBack = (text: string, seconds: number): Refusal =>
   new Refusal(503, { code: 'transient', text }, { 'Retry-After': String(seconds) })
