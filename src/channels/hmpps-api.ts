@@ -23,7 +23,7 @@ export type HmppsApi = {
 /** @param settings `url` without `/v1`; `key` as it is, not in base64 */
 export const hmppsApi = ({ url, key }: { url: string; key: string }, fetch: Fetch): HmppsApi => ({
   async person(id, part) {
-    const address = `${url.replace(/\/+$/, '')}/v1/persons/${encodeURIComponent(id)}${part ? `/${part}` : ''}`
+    const address = `${url.replace(/\/$/, '')}/v1/persons/${encodeURIComponent(id)}${part ? `/${part}` : ''}`
     let response: Response
     try {
       response = await fetch(address, { headers: { accept: 'application/json', 'x-api-key': key }, redirect: 'manual' })

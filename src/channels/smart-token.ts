@@ -37,7 +37,7 @@ const mostHeld = 500
 
 /** @returns their answer's status when they give none; throws when they can not be reached */
 export async function tokenFor(smart: Smart, url: string, client: string, fetch: Fetch, init: Parameters<Fetch>[1]): Promise<Token> {
-  const at = smart.tokenUrl ?? `${url.replace(/\/+$/, '').replace(/\/fhir$/, '')}/oauth/token`
+  const at = smart.tokenUrl ?? `${url.replace(/\/$/, '').replace(/\/fhir$/, '')}/oauth/token`
   const known = held.get(`${at} ${client}`)
   if (known && known.until > Date.now()) return { token: known.token }
   const response = await fetch(at, {
