@@ -51,7 +51,7 @@ export async function pdfOf(document: Document, { large = false, at }: Look & { 
   const page: Page = { pdf, size: large ? 18 : 12, large, root }
   line(page, root, 'H1', document.title, { font: 'bold', scale: 1.7, after: 0.5 })
   for (const text of document.about) line(page, root, 'P', text, { after: 0.2 })
-  for (const [n, block] of document.blocks.entries()) put(page, block, document.blocks[n + 1])
+  for (const [n, block] of document.blocks.entries()) put(page, block, document.blocks.slice(n + 1, n + 4))
   root.end()
   numberPages(page)
   pdf.end()
@@ -59,7 +59,7 @@ export async function pdfOf(document: Document, { large = false, at }: Look & { 
   return Buffer.concat(parts)
 }
 
-function put(page: Page, block: Block, next: Block | undefined): void {
+function put(page: Page, block: Block, next: readonly Block[]): void {
   const { pdf, root, size } = page
   switch (block.kind) {
     case 'heading': {
@@ -82,6 +82,9 @@ function put(page: Page, block: Block, next: Block | undefined): void {
       root.add(items)
       for (const item of block.items) {
         const one = pdf.struct('LI')
+        // The dot is drawn first: both go on the same page.
+        const height = pdf.heightOfString(item, { width: pdf.page.width - 2 * margin - size * 1.5, lineGap: size * 0.25 })
+        if (pdf.y + height > bottom(pdf) && height < bottom(pdf) - margin) pdf.addPage()
         items.add(one)
         const top = pdf.y
         line(page, one, 'Lbl', '•', { indent: size * 0.5 })
@@ -99,8 +102,10 @@ function put(page: Page, block: Block, next: Block | undefined): void {
   }
 }
 
-/** How high what follows a heading begins: a table with the names of its columns and its first row. */
-function beginningOf({ pdf, size, large }: Page, next: Block | undefined): number {
+/** How high what follows a heading begins: another heading or a mark with what follows that, a table with its first row. */
+function beginningOf(page: Page, [next, ...rest]: readonly Block[]): number {
+  const { pdf, size, large } = page
+  if (next?.kind === 'heading' || next?.kind === 'mark') return size * 4 + beginningOf(page, rest)
   if (next?.kind !== 'table') return size
   const width = (pdf.page.width - 2 * margin) * (large ? 1 : 0.45)
   pdf.font('bold').fontSize(size)

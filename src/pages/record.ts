@@ -51,11 +51,12 @@ function entryBlocks(resource: Resource, own: readonly Mark[], title: string): B
 
 type Json = { readonly [name: string]: unknown }
 
-/** Every value, with the way to it. What only machines need (versions, profiles, systems of codes) is in the Bundle beside it. */
+/** Every value, with the way to it. What only machines need (ids, versions, profiles, systems of codes) is in the Bundle beside it. */
 function valuesOf(node: Json, path = ''): [path: string, value: string][] {
   return Object.entries(node).flatMap(([name, value]): [string, string][] => {
-    if (/^(resourceType|meta|system|profile|versionId|url)$/.test(name)) return []
-    const here = path ? `${path} ${name}` : name
+    if (/^(resourceType|id|meta|system|profile|versionId|url)$/.test(name)) return []
+    // 'code coding code' is the code.
+    const here = /^(coding|reference)$/.test(name) || path.endsWith(` ${name}`) || path === name ? path : path ? `${path} ${name}` : name
     const each = Array.isArray(value) ? value : [value]
     const plain = each.filter((one) => typeof one !== 'object').map(String)
     const nested = each.flatMap((one) => (typeof one === 'object' && one !== null ? valuesOf(one as Json, here) : []))
