@@ -3,6 +3,7 @@
  */
 import type { Observation, ServiceRequest } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { reconcile } from '../../src/exchange/reconcile.ts'
 import { caseBundle, category, custodyOf, type partners, usual } from '../fixtures/case-bundle.ts'
 import { type Gateway, of, openGateway, says, standing } from '../fixtures/gateway.ts'
 
@@ -59,6 +60,7 @@ describe('recalled in week three', () => {
       expect(lastTo(name)?.status).toBe('on-hold')
     }
     expect(await abouts()).toEqual(['suspended'])
+    expect(await reconcile(gateway.exchange)).toMatchObject({ repaired: 0, unwatched: 0, unexplained: 0, failed: 0 })
 
     // Weeks pass: nobody chases a partner that can do nothing, and nobody is told again.
     await gateway.turn('P21D')
@@ -187,6 +189,7 @@ describe('died', () => {
     expect(await abouts()).toEqual(['died'])
     expect(await gateway.owed('due')).toEqual([])
 
+    expect(await reconcile(gateway.exchange)).toMatchObject({ repaired: 0, unwatched: 0, unexplained: 0, failed: 0 })
     // A year later: nothing woke up, nobody was asked to phone.
     const rows = await gateway.rows()
     await gateway.turn('P365D')

@@ -3,6 +3,7 @@
  */
 import type { ServiceRequest } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { reconcile } from '../../src/exchange/reconcile.ts'
 import { erase } from '../../src/store/keys.ts'
 import { custodyOf, words, wordsIn } from '../fixtures/case-bundle.ts'
 import { type Client, type Gateway, openGateway, standing } from '../fixtures/gateway.ts'
@@ -82,6 +83,7 @@ describe('out of area, within one gateway', () => {
     await gateway.settled()
     expect(standing(await gateway.handover(there))).toBe('accepted accepted')
     expect(await referral()).toMatchObject({ status: 'completed' })
+    expect(await reconcile(gateway.exchange)).toMatchObject({ repaired: 0, unwatched: 0, unexplained: 0, failed: 0 })
     // Somebody meets the person there: that closes the loop.
     const met = { resourceType: 'Encounter', status: 'finished', class: { code: 'AMB' }, subject: { reference: `Patient/${person?.id}` } }
     expect((await other.call('POST', '/fhir/Encounter', met)).status).toBe(201)
