@@ -3,14 +3,28 @@
  * check on drug treatment after three weeks, reviews, the end of support. Each is a timer until its day and a work item from then on.
  * Part of the plan step.
  */
-import { addDays, addWorkingDays, earliestRelease, movedForward, planEnd, reviews, startOfDay, today, windows } from '../domain/calendar.ts'
+import {
+  addDays,
+  addWorkingDays,
+  earliestRelease,
+  endOfDay,
+  londonDate,
+  movedForward,
+  planEnd,
+  reviews,
+  startOfDay,
+  today,
+  windows,
+} from '../domain/calendar.ts'
 import type { Case, Custody } from '../domain/case.ts'
 import { mayPropose } from '../domain/closing.ts'
 import { contactsToOffer, offeredBefore } from '../domain/contacts.ts'
 import { isOpen } from '../domain/handover.ts'
 import { underWay } from '../domain/lifecycle.ts'
+import { isNamedWorker } from '../domain/read.ts'
 import type { Change } from './change.ts'
 import type { Life } from './life.ts'
+import { ofType, resourcesOf } from './situation.ts'
 import { handoversOf } from './tell.ts'
 
 /** Ours: how long before release two contacts are to have been offered, and a release that may come early is pointed out. */
@@ -19,6 +33,7 @@ const warnWorkingDays = 5
 
 export function watchLife(change: Change, life: Life, found: Case): void {
   if (!underWay.includes(life.phase)) return
+  waitForWorker(change, life)
   const { custody } = found
   if (life.phase === 'pre-release' && custody?.releaseDate && custody.basis !== 'rotl')
     beforeRelease(change, life, custody, custody.releaseDate)
@@ -27,6 +42,16 @@ export function watchLife(change: Change, life: Life, found: Case): void {
   if (custody?.left && !released && custody.left > today(change.situation.now))
     change.wait(`release:${life.request.id}`, startOfDay(custody.left).instant)
   if (released && (life.phase === 'post-release' || life.phase === 'extended')) afterRelease(change, life, released)
+}
+
+/** A worker whose part has an end: looked at again when it is over, so that the person is not left without one and nobody knowing. */
+function waitForWorker(change: Change, { request }: Life): void {
+  const { situation } = change
+  const named = ofType(resourcesOf(situation.record), 'CareTeam').flatMap(({ participant = [] }) => participant.filter(isNamedWorker))
+  const day = today(situation.now)
+  const ends = named.map(({ period }) => londonDate(period?.end)).filter((end) => end !== undefined && end >= day)
+  const last = ends.sort().at(-1)
+  if (last && named.every(({ period }) => period?.end)) change.wait(`worker-ends:${request.id}`, endOfDay(last))
 }
 
 /** Waits for a London day, and asks from then on. */

@@ -106,6 +106,19 @@ describe('the named worker', () => {
   })
 })
 
+test('a worker whose part ends on a day is missed the day after, though nobody said anything', async () => {
+  await gateway.handIn(caseBundle({ plan: ['recovery'] }))
+  const [team] = (await gateway.service.find('CareTeam')) as [CareTeam]
+  const ends = { ...team, participant: team.participant?.map((one) => ({ ...one, period: { end: '2026-04-10' } })) }
+  expect((await gateway.service.call('PUT', `/fhir/CareTeam/${team.id}`, ends)).status).toBe(200)
+  const asked = async () => (await gateway.work()).filter(({ reason }) => reason === 'case-incomplete').map(({ words }) => words)
+  await gateway.turn('2026-04-10T22:59:00Z')
+  expect(await asked()).toEqual([])
+  await gateway.turn('2026-04-10T23:00:00Z')
+  expect(await asked()).toEqual([expect.stringContaining('No RECONNECT worker is named')])
+  expect(phaseOn((await gateway.service.call<ServiceRequest>('GET', `/fhir/${await own()}`)).body)).toBe('pre-release')
+})
+
 describe('how it ends', () => {
   test('whoever no longer wants support waits for nobody: partners are told to stop, the plan is revoked, and who decided what is on record', async () => {
     await gateway.handIn(caseBundle({ plan: ['recovery'] }))
