@@ -116,7 +116,7 @@ function partOf({ permit }: Considered['decision'], withheld: Considered['filled
 function whyOver({ case: found }: Understanding, situation: Situation): Over | undefined {
   if (!found) return { why: 'the record was closed' }
   if (found.person.died) return { why: 'the person has died' }
-  const taken = takenOver(situation)
+  const taken = takenOver(situation, found.referral?.authoredOn)
   if (taken) return { why: closures[taken].words, handedOn: true }
   if (found.referral && /^(revoked|entered-in-error)$/.test(found.referral.status)) return { why: 'the referral was withdrawn' }
   if (!found.referral && referralInError(situation)) return { why: 'the referral was made in error' }

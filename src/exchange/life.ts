@@ -39,7 +39,10 @@ export function lifeOf(situation: Situation, known: Understanding, id?: string):
   const released = custody?.left && custody.basis !== 'rotl' && custody.left <= day ? custody.left : undefined
   const answer = tasksOf(situation).find((task) => isReferralAnswer(task) && task.focus?.reference === `ServiceRequest/${request.id}`)
   const [was, verdict, triage] = [phaseOn(request), answer && outcomeOf(answer), latestOf(request, 'triage')?.code]
-  const [closed, extension] = [latestOf(request, 'closure')?.code ?? takenOver(situation), latestOf(request, 'extension')]
+  const [closed, extension] = [
+    latestOf(request, 'closure')?.code ?? takenOver(situation, request.authoredOn),
+    latestOf(request, 'extension'),
+  ]
   const facts: LifeFacts = {
     status: request.status,
     agreement: agreementIn(situation, known),

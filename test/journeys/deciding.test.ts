@@ -119,6 +119,20 @@ test('a worker whose part ends on a day is missed the day after, though nobody s
   expect(phaseOn((await gateway.service.call<ServiceRequest>('GET', `/fhir/${await own()}`)).body)).toBe('pre-release')
 })
 
+test('somebody with Enhanced RECONNECT who is referred again begins anew: what was accepted then ends nothing now', async () => {
+  const at = await gateway.handIn(caseBundle({ plan: ['enhanced'] }))
+  const first = await own()
+  const { id } = await gateway.handover('enhanced')
+  await gateway.as('enhanced').call('PATCH', `/fhir/Task/${id}`, says('accepted'))
+  const { body: over } = await gateway.service.call<ServiceRequest>('GET', `/fhir/${first}`)
+  expect([over.status, phaseOn(over)]).toEqual(['completed', 'stepped-up'])
+  await gateway.turn('P30D')
+  const { id: _i, meta: _m, extension: _e, identifier: _n, ...again } = over
+  const fresh = { ...again, status: 'active' as const, authoredOn: '2026-05-02T08:00:00Z', subject: { reference: at.Patient as string } }
+  const { status, body } = await gateway.service.call<ServiceRequest>('POST', '/fhir/ServiceRequest', fresh)
+  expect([status, body.status, phaseOn(body)]).toEqual([201, 'active', 'pre-release'])
+})
+
 describe('how it ends', () => {
   test('whoever no longer wants support waits for nobody: partners are told to stop, the plan is revoked, and who decided what is on record', async () => {
     await gateway.handIn(caseBundle({ plan: ['recovery'] }))
