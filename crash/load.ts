@@ -100,7 +100,8 @@ export function startLoad(client: Client, partners: Partners, dice: Dice, sender
         if (got && got.status !== 422 && got.status !== 404) odd.push(`an answer was answered ${got.status}: ${got.text.slice(0, 300)}`)
         return
       }
-      one.version = versionOf(got.etag)
+      // A repeat of what is no longer there to be seen is answered "taken before", without a version: then any will do.
+      one.version = got.etag === undefined ? 0 : versionOf(got.etag)
     }
   }
 
