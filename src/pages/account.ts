@@ -52,6 +52,7 @@ export function accountPage({ person, service, at, told, kept }: Account): Docum
       paragraph(
         'Please tell us first, so that we can try to put it right. You can also complain to the Information Commissioner. They make sure that people’s information is looked after. It is free.',
       ),
+      // The ICO's own pages: “How you can contact us” and “Make a complaint”.
       ...list('Phone: 0303 123 1113', 'Website: ico.org.uk/make-a-complaint'),
       heading('What is not in this list'),
       paragraph(
