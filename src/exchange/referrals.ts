@@ -8,7 +8,8 @@ import type { ServiceRequest, Task } from '@medplum/fhirtypes'
 import { addWorkingDays, endOfDay, startOfDay, today } from '../domain/calendar.ts'
 import { latestOf } from '../domain/decisions.ts'
 import { type Triage, triage } from '../domain/eligibility.ts'
-import { ours } from '../fhir/systems.ts'
+import { codeIn, given } from '../domain/resources.ts'
+import { ours, sourceOfServiceRequest } from '../fhir/systems.ts'
 import type { Change } from './change.ts'
 import type { Understanding } from './consider.ts'
 import { hasUntracedNhsNumber } from './patient.ts'
@@ -43,6 +44,7 @@ export function planReferrals(change: Change, known: Understanding): void {
         today: today(situation.now),
         referredOn: today(new Date(task.authoredOn as string)),
         nhsNumberUntraced: hasUntracedNhsNumber(situation),
+        ...given('referrerType', referrerTypeOf(requestOf(change, task))),
         transfer: isTransferIn(task),
       })
     const answered = answer(task, verdict, situation.now.toISOString())
@@ -60,8 +62,8 @@ export function planReferrals(change: Change, known: Understanding): void {
 }
 
 /** What somebody of the service decided (`$triage`) stands, whatever the rules say; its words go to the referrer. */
-function decidedAbout({ situation }: Change, task: Task): Triage | undefined {
-  const request = situation.record.get(task.focus?.reference as string)?.body as ServiceRequest | undefined
+function decidedAbout(change: Change, task: Task): Triage | undefined {
+  const request = requestOf(change, task)
   const decision = request && latestOf(request, 'triage')
   if (!decision) return undefined
   const { code, reason, because = 'other', signpost, question } = decision
@@ -72,6 +74,13 @@ function decidedAbout({ situation }: Change, task: Task): Triage | undefined {
     ...(signpost ? { signpost } : {}),
   }
 }
+
+const requestOf = ({ situation }: Change, task: Task) =>
+  situation.record.get(task.focus?.reference as string)?.body as ServiceRequest | undefined
+
+/** What kind of referrer it came from: the directory’s word, written on the referral when it came; where it has none, the sender’s own. */
+const referrerTypeOf = (request: ServiceRequest | undefined): string | undefined =>
+  codeIn(request?.extension?.find(({ url }) => url === sourceOfServiceRequest)?.valueCodeableConcept, ours('referrer-type'))
 
 const outcomes = { accept: 'accepted', ask: 'needs-information', redirect: 'redirected', decline: 'declined' } as const
 const acceptedWords = 'The person can be supported by RECONNECT. A care navigator will meet them.'
