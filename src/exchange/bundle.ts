@@ -6,7 +6,7 @@ import type { Request } from '../access/caller.ts'
 import { outcome, Refusal, refuse } from '../fhir/outcome.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { fingerprintOf, once } from './once.ts'
-import { readOne, searchFor } from './reading.ts'
+import { readHistory, readOne, readOneVersion, searchFor } from './reading.ts'
 import { type Done, type Interaction, keep, placeOf, write } from './receive.ts'
 
 export async function transact(exchange: Exchange, request: Request, body: unknown): Promise<Answer> {
@@ -139,10 +139,16 @@ async function alone(exchange: Exchange, request: Request, entry: BundleEntry, i
   }
 }
 
+/** A search, a read, a version or a history. What this is not must never be answered as if it were one of them. */
 async function get(exchange: Exchange, request: Request, url: string): Promise<Answer> {
-  const [path = '', query] = url.split('?')
-  const [type = '', id] = path.split('/')
-  return id ? readOne(exchange, request, type, id) : searchFor(exchange, request, type, new URLSearchParams(query))
+  const [path = '', query] = (typeof url === 'string' ? url : '').split('?')
+  const [, type, id, history, version] =
+    /^([A-Z][A-Za-z]+)(?:\/([A-Za-z0-9.-]{1,64})(?:(\/_history)(?:\/([A-Za-z0-9.-]+))?)?)?$/.exec(path) ?? []
+  if (type === undefined)
+    throw refuse(501, 'not-supported', 'A batch here reads resources, versions, histories and searches: ask anything else on its own.')
+  if (id === undefined) return searchFor(exchange, request, type, new URLSearchParams(query))
+  if (history === undefined) return readOne(exchange, request, type, id)
+  return version === undefined ? readHistory(exchange, request, type, id) : readOneVersion(exchange, request, type, id, version)
 }
 
 const words: Record<number, string> = {
@@ -157,5 +163,6 @@ const words: Record<number, string> = {
   410: 'Gone',
   412: 'Precondition Failed',
   422: 'Unprocessable Entity',
+  501: 'Not Implemented',
 }
 const statusLine = (status: number): string => (words[status] ? `${status} ${words[status]}` : String(status))

@@ -1,7 +1,7 @@
 /**
  * What is wrong is refused in one clear sentence that says where, and nothing of it is written.
  */
-import type { Bundle, CarePlan, Resource } from '@medplum/fhirtypes'
+import type { Bundle, CarePlan, CareTeam, Resource } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { caseBundle, partners, places, words, wordsIn } from '../fixtures/case-bundle.ts'
 import { type Gateway, issuesOf, of, openGateway, type Reply, says } from '../fixtures/gateway.ts'
@@ -236,6 +236,25 @@ describe('a batch', () => {
     expect(answer.body.entry?.map(({ response }) => response?.status?.slice(0, 3))).toEqual(['201', '422', '400'])
     expect(answer.body.entry?.slice(1).every(({ response }) => response?.outcome?.resourceType === 'OperationOutcome')).toBe(true)
     expect(await gateway.service.find('Patient')).toHaveLength(1)
+  })
+
+  test('reads the version or the history it asks for, and refuses what a batch does not read', async () => {
+    const at = await gateway.handIn(caseBundle({ plan: ['recovery'] }))
+    const team = (await gateway.service.call<CareTeam>('GET', `/fhir/${at.CareTeam}`)).body
+    await gateway.service.call('PUT', `/fhir/${at.CareTeam}`, { ...team, name: 'Renamed' })
+    const urls = ['/_history/1', '/_history', '/_history/9', '/$everything', '/_history/1/more', ''].map((end) => `${at.CareTeam}${end}`)
+    const { body } = await gateway.service.call<Bundle>('POST', '/fhir', {
+      resourceType: 'Bundle',
+      type: 'batch',
+      entry: urls.map((url) => ({ request: { method: 'GET', url } })),
+    })
+    expect(body.entry?.map(({ response }) => response?.status?.slice(0, 3))).toEqual(['200', '200', '404', '501', '501', '200'])
+    const [first, history, , , , now] = (body.entry ?? []).map(({ resource }) => resource)
+    expect(first).toMatchObject({ resourceType: 'CareTeam', meta: { versionId: '1' } })
+    expect(first).not.toHaveProperty('name', 'Renamed')
+    expect(history).toMatchObject({ resourceType: 'Bundle', type: 'history', total: 2 })
+    expect(now).toMatchObject({ name: 'Renamed', meta: { versionId: '2' } })
+    for (const { response } of body.entry?.slice(2, 5) ?? []) expect(response?.outcome?.resourceType).toBe('OperationOutcome')
   })
 })
 
