@@ -2,10 +2,11 @@
  * The command line: what each verb says and how it ends, on a database another process has open as well.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Bundle } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { adapters } from '../../adapters/index.ts'
 import { channels } from '../../src/channels/index.ts'
@@ -151,6 +152,56 @@ describe('beside a running gateway', () => {
     }
   })
 })
+
+describe('for the person', () => {
+  test('who-was-told --pdf writes a PDF for the person alone, in large print when asked, and is in the audit', async () => {
+    const gateway = await openGateway({ database: openSqlite(join(folder, 'exchange.db')) })
+    try {
+      const at = await gateway.handIn(caseBundle({ plan: ['recovery', 'probation'] }))
+      const [normal, large] = [join(folder, 'told.pdf'), join(folder, 'told-large.pdf')]
+      expect(await reconnect(['who-was-told', at.Patient as string, '--pdf', normal])).toMatchObject({
+        exit: 0,
+        out: `Written to ${normal}.\n`,
+      })
+      expect(await reconnect(['who-was-told', at.Patient as string, '--pdf', large, '--large'])).toMatchObject({ exit: 0 })
+      for (const path of [normal, large]) {
+        expect(readFileSync(path, 'latin1')).toMatch(/^%PDF-/)
+        expect(statSync(path).mode & 0o777).toBe(0o600)
+      }
+      expect(pagesIn(large)).toBeGreaterThan(pagesIn(normal))
+      const { text } = await gateway.service.call('GET', `/fhir/AuditEvent?patient=${at.Patient}&subtype=account`)
+      expect(text.match(/PATRQT/g)).toHaveLength(2)
+    } finally {
+      await gateway.close()
+    }
+  })
+
+  test('subject-access writes the whole record as a Bundle and as PDF, with marks, and is in the audit', async () => {
+    const gateway = await openGateway({ database: openSqlite(join(folder, 'exchange.db')) })
+    try {
+      const at = await gateway.handIn(caseBundle({ releaseDate: '2026-04-20' }))
+      const out = join(folder, 'record')
+      const { exit, out: said } = await reconnect(['subject-access', at.Patient as string, '--out', out])
+      expect([exit, said]).toEqual([0, expect.stringMatching(/[1-9]\d* of \d+ entries are marked/)])
+      const bundle = JSON.parse(readFileSync(join(out, 'record.json'), 'utf8')) as Bundle
+      expect(bundle).toMatchObject({ resourceType: 'Bundle', type: 'collection' })
+      const there = bundle.entry?.map(({ resource }) => `${resource?.resourceType}/${resource?.id}`)
+      for (const place of Object.values(at)) expect(there).toContain(place)
+      const marks = bundle.entry?.flatMap(({ resource }) => resource?.meta?.tag ?? []).map(({ code }) => code)
+      expect(marks).toEqual(expect.arrayContaining(['free-text', 'risk']))
+      expect(readFileSync(join(out, 'record.pdf'), 'latin1')).toMatch(/^%PDF-/)
+      for (const name of ['record.json', 'record.pdf']) expect(statSync(join(out, name)).mode & 0o777).toBe(0o600)
+      const { text } = await gateway.service.call('GET', `/fhir/AuditEvent?patient=${at.Patient}&subtype=subject-access`)
+      expect(text.match(/PATRQT/g)).toHaveLength(1)
+      expect(await reconnect(['subject-access', at.Patient as string])).toMatchObject({ exit: 2, err: expect.stringMatching(/--out/) })
+      expect(await reconnect(['subject-access', 'nobody', '--out', out])).toMatchObject({ exit: 1 })
+    } finally {
+      await gateway.close()
+    }
+  })
+})
+
+const pagesIn = (path: string): number => readFileSync(path, 'latin1').match(/\/Type \/Page\b/g)?.length ?? 0
 
 describe('case', () => {
   test('says what would be kept and what each partner would be told, withheld and from when, and prints no value', async () => {
