@@ -22,7 +22,7 @@ import { markUntraced } from './patient.ts'
 import { type Interaction, keep } from './receive.ts'
 import { aboutNobody, rewriteReferences } from './references.ts'
 import { replyTo } from './reply.ts'
-import { isUpdate, revokeReferral } from './revoke.ts'
+import { isUpdate, updateReferral } from './revoke.ts'
 import { newSituation, type Situation, serviceShelf } from './situation.ts'
 import { handoverId, referralId } from './task.ts'
 import { isEnding, senderId, sentMessageId, sentTaskId, takeChange, toldBy, transferIn, transferReferrer } from './transferred-in.ts'
@@ -39,7 +39,7 @@ export async function receiveReferral(
   const { caller } = request
   if (caller.role === 'partner' || !allowed(caller, 'ServiceRequest', 'c')) throw refuse(403, 'forbidden', 'This client may not refer.')
   if (isUpdate(bundle) && !(transferIn(caller, bundle) && !isEnding(bundle))) {
-    if (caller.role === 'referrer') return revokeReferral(exchange, request, bundle, alongside)
+    if (caller.role === 'referrer') return updateReferral(exchange, request, bundle, alongside)
     throw refuse(400, 'invariant', 'A service changes its own record with PUT, PATCH or a transaction.', 'Bundle.entry[0].resource.reason')
   }
   if (caller.role === 'service') return ownCase(exchange, request, bundle, alongside)
@@ -133,7 +133,7 @@ async function ownCase(exchange: Exchange, request: Request, bundle: Bundle, alo
 export type Contents = { resources: Resource[]; focus: ServiceRequest; patient: Resource }
 
 /** Everything in the message under ids of our own, with its references set right. */
-function contentsOf(bundle: Bundle, idOf: (resource: Resource) => string = newId): Contents {
+export function contentsOf(bundle: Bundle, idOf: (resource: Resource) => string = newId): Contents {
   const entries = bundle.entry ?? []
   const places = new Map<string, string>()
   const given = entries.flatMap(({ fullUrl, resource }, index) => {

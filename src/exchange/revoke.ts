@@ -1,6 +1,7 @@
 /**
- * A referrer takes its referral back (BaRS: reason update, ServiceRequest revoked or entered-in-error). Nobody is asked for
- * anything then; once partners were asked, the service decides and the referrer is told so.
+ * A referrer's update of its referral (BaRS): it tells what it was asked for (`supply.ts`), or takes the referral back (ServiceRequest
+ * revoked or entered-in-error). Nobody is asked for anything then; once partners were asked, the service decides and the referrer is
+ * told so.
  *
  * @see bars-ukcore.md 5.1, 5.2
  */
@@ -16,14 +17,15 @@ import { actorOf, type Change } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { replyTo } from './reply.ts'
 import { serviceShelf, tasksOf } from './situation.ts'
+import { supply } from './supply.ts'
 import { isHandover, isReferralAnswer } from './task.ts'
 import { transferIn } from './transferred-in.ts'
 
 export const isUpdate = (bundle: Bundle): boolean =>
   (bundle.entry?.[0]?.resource as MessageHeader | undefined)?.reason?.coding?.some(({ code }) => code === 'update') === true
 
-/** @throws Refusal 400 when it is another change than taking back, 404 when this sender has no such referral */
-export async function revokeReferral(
+/** @throws Refusal 400 when it is neither still wanted nor taken back, 404 when this sender has no such referral */
+export async function updateReferral(
   exchange: Exchange,
   request: Request,
   bundle: Bundle,
@@ -32,8 +34,10 @@ export async function revokeReferral(
   const { caller } = request
   const { said, id: named, at } = focusOf(bundle)
   const id = transferIn(caller, bundle)?.idOf(said) ?? named
-  if (said.status !== 'revoked' && said.status !== 'entered-in-error')
-    throw refuse(400, 'invariant', 'A referral is not changed after it was sent: revoke it, and send a new one.', `${at}.status`)
+  if (!/^(active|on-hold|revoked|entered-in-error)$/.test(said.status)) {
+    const text = 'An update tells what was asked for (active), or takes the referral back (revoked, entered-in-error).'
+    throw refuse(400, 'invariant', text, `${at}.status`)
+  }
   const stored = id === undefined ? undefined : await readResource(exchange.database, caller.shelf, 'ServiceRequest', id)
   const unknown = () =>
     refuse(
@@ -43,6 +47,8 @@ export async function revokeReferral(
       `${at}.id`,
     )
   if (!stored?.body || !stored.patient) throw unknown()
+  if (said.status === 'active' || said.status === 'on-hold')
+    return supply(exchange, request, { bundle, said, id: id as string, patient: stored.patient }, alongside)
   const answered = await amend(
     exchange,
     stored.patient,
