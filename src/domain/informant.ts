@@ -9,7 +9,8 @@ import { codeIn } from './resources.ts'
 
 /**
  * @param referrerType how the directory calls whoever handed it in (`BASE/CodeSystem/referrer-type`)
- * @returns a reference of the record, or 'prison/DMI' where only the establishment is named; undefined where nobody is
+ * @returns a reference of the record; 'prison/DMI' where only the establishment is named, 'referrer-type/friend-family' where only that it
+ *   was one of them is; undefined where nobody is
  */
 export function informantOf(resource: Resource, referrerType?: string): string | undefined {
   switch (resource.resourceType) {
@@ -28,7 +29,8 @@ export function informantOf(resource: Resource, referrerType?: string): string |
 function referredBy({ requester, subject }: ServiceRequest, referrerType: string | undefined): string | undefined {
   const by = requester?.reference
   if (by && /^(RelatedPerson|Patient)\//.test(by)) return by
-  return referrerType === 'self' ? subject?.reference : undefined
+  if (referrerType === 'self') return subject?.reference
+  return referrerType === 'friend-family' ? `referrer-type/${referrerType}` : undefined
 }
 
 /** A release date is the word of a prison, of probation or of whoever is named. */

@@ -96,13 +96,17 @@ const agent = (code: string, who: Reference): ProvenanceAgent => ({
   who: who as ProvenanceAgent['who'] & object,
 })
 
-/** 'RelatedPerson/12', or 'prison/DMI' (an establishment), or 'custody-source/external-api' (a system): no resources here. */
-const informant = (said: string): Reference =>
-  said.startsWith('custody-source/')
-    ? { identifier: { system: `${BASE}/Id/custody-source`, value: said.slice('custody-source/'.length) } }
-    : said.startsWith('prison/')
-      ? { identifier: { system: ours('prison'), value: said.slice('prison/'.length) } }
-      : { reference: said }
+/** 'RelatedPerson/12'; or an establishment, a system or a kind of referrer, which are no resources here: 'prison/DMI'. */
+const informant = (said: string): Reference => {
+  const [kind = '', value = ''] = said.split('/')
+  const system = systems[kind]
+  return system ? { identifier: { system, value } } : { reference: said }
+}
+const systems: Readonly<Record<string, string | undefined>> = {
+  'custody-source': `${BASE}/Id/custody-source`,
+  prison: ours('prison'),
+  'referrer-type': ours('referrer-type'),
+}
 
 const writer = ({ who, service }: AuditRow): Reference =>
   who === 'exchange'

@@ -1,10 +1,12 @@
 /**
  * Whose word something stands on: changes of the consent, referrals of the family, release dates, and every move of a handover.
  */
-import type { Provenance } from '@medplum/fhirtypes'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Bundle, BundleEntry, Provenance, ServiceRequest } from '@medplum/fhirtypes'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ours } from '../../src/fhir/systems.ts'
 import { caseBundle, consentOf, partners, usual } from '../fixtures/case-bundle.ts'
 import { type Gateway, openGateway, says } from '../fixtures/gateway.ts'
+import { referral, referralPlaces } from '../fixtures/referral.ts'
 
 let gateway: Gateway
 let at: Record<string, string>
@@ -45,6 +47,53 @@ test('every move of a handover, with who made it', async () => {
   const found = await of(`Task/${task.id}`)
   expect(found.map(({ activity }) => activity?.text).some((text) => text?.endsWith('opened by the partner'))).toBe(true)
   expect(found.map((one) => whoIs(one, 'author')?.identifier?.value)).toContain(partners.practice)
+})
+
+describe('a referral', () => {
+  const relative: BundleEntry = {
+    fullUrl: 'urn:uuid:7b1d2f30-0000-4000-8000-000000000030',
+    resource: { resourceType: 'RelatedPerson', patient: { reference: referralPlaces.patient }, relationship: [{ text: 'sister' }] },
+  }
+  const refer = async (referrerType: string, requester?: string, id?: string) => {
+    await gateway.apply((file) => {
+      Object.assign(file.clients.find(({ id }) => id === 'prison-health') as object, { referrerType })
+    })
+    const message = referral({ known: true, ...(id ? { id } : {}) })
+    const focus = message.entry?.find(({ resource }) => resource?.resourceType === 'ServiceRequest')?.resource as ServiceRequest
+    if (requester) focus.requester = { reference: requester }
+    else delete focus.requester
+    if (requester === relative.fullUrl) message.entry?.push(relative)
+    const answer = await gateway.client('prison-health').call<Bundle>('POST', '/fhir/$process-message', message)
+    expect(answer.status).toBe(200)
+    const request = answer.body.entry?.find(({ resource }) => resource?.resourceType === 'ServiceRequest')?.resource as ServiceRequest
+    const said = (await of(`ServiceRequest/${request.id}`)).find((one) => whoIs(one, 'informant'))
+    return { said: said && whoIs(said, 'informant'), enteredBy: said && whoIs(said, 'enterer')?.identifier?.value, request }
+  }
+
+  test('of the person: theirs is the word, whoever wrote it down', async () => {
+    const { said, enteredBy, request } = await refer('self')
+    expect(said?.reference).toBe(request.subject.reference)
+    expect(enteredBy).toBe('prison-health')
+    const named = await refer('prison-healthcare', referralPlaces.patient, '5c0f1d52-3c0e-4b6e-9a60-0d6b7f1f0009')
+    expect(named.said?.reference).toBe(named.request.subject.reference)
+  })
+
+  test('of somebody of the family who is named: the word is that person’s', async () => {
+    const { said, request } = await refer('friend-family', relative.fullUrl)
+    expect(said?.reference).toMatch(/^RelatedPerson\//)
+    expect(request.requester?.reference).toBe(said?.reference)
+    expect((await gateway.service.call('GET', `/fhir/${said?.reference}`)).body.resourceType).toBe('RelatedPerson')
+  })
+
+  test('of family or friends nobody names: the word of one of them', async () => {
+    const { said, enteredBy } = await refer('friend-family')
+    expect(said?.identifier).toEqual({ system: ours('referrer-type'), value: 'friend-family' })
+    expect(enteredBy).toBe('prison-health')
+  })
+
+  test('of an organisation: its own word, and nobody else’s', async () => {
+    expect((await refer('prison-healthcare')).said).toBeUndefined()
+  })
 })
 
 test('on the service’s shelf alone', async () => {
