@@ -53,6 +53,12 @@ export function whoAgreed(consent: Consent): Standing {
   return phase === 'capacity-review' ? { paused: { code: 'capacity-review' } } : {}
 }
 
+/** On what authority somebody else agreed: attorney, deputy or best-interests; undefined when it was the person. */
+export function authorityOf(consent: Consent): Authority | undefined {
+  return wordOf(partsOf(consent, consentAgreedBy), 'basis', ['attorney', 'deputy', 'best-interests'])
+}
+export type Authority = 'attorney' | 'deputy' | 'best-interests'
+
 /** What C4 adds to a consent's status; 'unclear' when it is said in a way that can not be read. */
 export function phaseOf({ extension }: Consent): string | undefined {
   const found = extension?.filter(({ url }) => url === consentPhase) ?? []
@@ -68,7 +74,7 @@ function partsOf({ extension }: Consent, url: string): Extension[] | undefined {
 }
 
 const partOf = (parts: Extension[] | undefined, name: string) => parts?.find(({ url }) => url === name)
-const wordOf = (parts: Extension[] | undefined, name: string, words: readonly string[]) =>
+const wordOf = <Word extends string>(parts: Extension[] | undefined, name: string, words: readonly Word[]) =>
   words.find((word) => word === partOf(parts, name)?.valueCode)
 const dated = (parts: Extension[] | undefined, name: string) => daysOf(partOf(parts, name)?.valueDate) !== undefined
 const said = (parts: Extension[] | undefined, name: string) => {

@@ -3,9 +3,11 @@
  *
  * A partner's shelf and what it is sent are made here from one filled message, so pull and push give the same content.
  */
-import type { Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
+import type { Consent, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
 import { heldUnsigned } from '../domain/sign-off.ts'
+import { authorityOf } from '../domain/who-agreed.ts'
 import { contentOf, message, revocation, shelfOf, written } from '../fhir/messages.ts'
+import type { ConsentSeen } from '../fhir/parts.ts'
 import type { Disclosure } from '../mapping.ts'
 import { newId } from '../store/random.ts'
 import type { Stored } from '../store/resources.ts'
@@ -15,6 +17,11 @@ import type { Considered } from './consider.ts'
 import { basisOf as groundOf } from './overriding.ts'
 import { partnerShelf, refOf, serviceShelf } from './situation.ts'
 import { bare, handoverKey, isHandoverRequest, ownerOf, partnersView, stateOf } from './task.ts'
+
+/** Of the consent it rests on, what its partner sees. */
+function consentSeen({ situation }: Change, { id }: { id: string }): ConsentSeen {
+  return { id, authority: authorityOf(situation.record.get(`Consent/${id}`)?.body as Consent) }
+}
 
 /**
  * Puts a filled message on the partner's shelf and owes it what is new to it.
@@ -42,7 +49,7 @@ export function tell(change: Change, considered: Considered, live: readonly Task
       partner,
       task: partnersView(task, situation.told.get(`${shelf} Task/${task.id}`)?.body as Task | undefined, { release }),
       serviceRequestId: task.focus?.reference?.split('/')[1] as string,
-      consent: decision.agreed ? decision.consent : undefined,
+      consent: decision.agreed && decision.consent ? consentSeen(change, decision.consent) : undefined,
       patient: situation.patient,
       now: at,
     }).map(written),

@@ -30,9 +30,9 @@ export type Choice = {
 }
 
 export type Choices = {
-  /** References. `performer`: who agreed, when it was not the person. */
   patient: string
-  performer?: string
+  /** Who agreed, when it was not the person. */
+  performer?: NonNullable<Consent['performer']>[number]
   organization: string
   choices: readonly Choice[]
   /** When the person said so; absent only where nobody wrote it down. */
@@ -47,7 +47,18 @@ export type Choices = {
 }
 
 export function consentFrom(given: Choices): Consent {
-  const { patient, performer = patient, organization, choices, dateTime, period, source, status = 'active', id, extension } = given
+  const {
+    patient,
+    performer = { reference: patient },
+    organization,
+    choices,
+    dateTime,
+    period,
+    source,
+    status = 'active',
+    id,
+    extension,
+  } = given
   const provision = choices.flatMap(rulesOf)
   return {
     resourceType: 'Consent',
@@ -58,7 +69,7 @@ export function consentFrom(given: Choices): Consent {
     category: [{ coding: [{ system: 'http://loinc.org', code: '59284-0' }] }, { coding: [{ system: actCode, code: 'IDSCL' }] }],
     patient: { reference: patient },
     ...(dateTime ? { dateTime } : {}),
-    performer: [{ reference: performer }],
+    performer: [performer],
     organization: [{ reference: organization }],
     sourceReference: source,
     policy: [{ uri: sharingPolicy }],

@@ -5,7 +5,8 @@
 import type { Consent, HealthcareService, Organization, ServiceRequest, Task } from '@medplum/fhirtypes'
 import type { Activity } from '../domain/case.ts'
 import type { Partner, Service } from '../domain/directory.ts'
-import { consentFrom } from './consent-from.ts'
+import type { Authority } from '../domain/who-agreed.ts'
+import { type Choices, consentFrom } from './consent-from.ts'
 import { BASE, handoverIdentifier, messageCategory, odsCode, ours, ukCore } from './systems.ts'
 
 /** `ServiceRequest` profile of BaRS: intent plan, one category, authoredOn (bars-ukcore.md 3.3). */
@@ -68,7 +69,20 @@ export const requestCategory = (kind: string): NonNullable<ServiceRequest['categ
 ]
 
 /** What a partner sees of a consent. `dateTime`: when the person gave it; without one (no consent, another basis) there is no view. */
-export type ConsentSeen = { id: string; dateTime?: string | undefined }
+export type ConsentSeen = { id: string; dateTime?: string | undefined; authority?: Authority | undefined }
+
+/** Who agreed, as a partner sees it: the person, the service in their best interests, or the role of somebody it need not know. */
+function agreedAs(authority: Authority | undefined, service: Service): Pick<Choices, 'source'> & Partial<Pick<Choices, 'performer'>> {
+  const source = { display: `What ${authority ? 'was agreed for the person' : 'the person agreed to'}, as recorded by the service` }
+  if (!authority) return { source }
+  return {
+    source,
+    performer:
+      authority === 'best-interests'
+        ? { reference: `Organization/${service.id}` }
+        : { type: 'RelatedPerson', display: authority === 'attorney' ? 'An attorney of the person' : 'A deputy of the person' },
+  }
+}
 
 /** The permit for this partner, and neither what was withheld nor who else was named. */
 export const consentView = (
@@ -84,7 +98,7 @@ export const consentView = (
     organization: `Organization/${service.id}`,
     choices: [{ to: { partner: partner.id }, purposes }],
     ...(consent.dateTime ? { dateTime: consent.dateTime } : {}),
-    source: { display: 'What the person agreed to, as recorded by the service' },
+    ...agreedAs(consent.authority, service),
   }),
   meta: { profile: [ukCore('UKCore-Consent')] },
 })

@@ -2,7 +2,7 @@
  * A consent whose person's capacity is being looked at again (closed-loop.md C4): what was told stays told, nothing new is, and a
  * best-interests decision lets it go on.
  */
-import type { Consent, Extension, Flag } from '@medplum/fhirtypes'
+import type { Bundle, Consent, Extension, Flag, Resource } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { consentAgreedBy, consentCapacity, consentPhase } from '../../src/domain/who-agreed.ts'
 import { caseBundle, category, coded, consentOf, label, partners, usual, words } from '../fixtures/case-bundle.ts'
@@ -85,4 +85,34 @@ test.each(Object.keys(partners) as (keyof typeof partners)[])('a relative withou
   await agreementNow(at, { performer: [{ reference: 'RelatedPerson/1' }] }, usual)
   expect(gateway.partner(name).received).toHaveLength(0)
   expect((await gateway.work()).find(({ task }) => task !== undefined)?.words).toMatch(/authority/)
+})
+
+test.each([
+  ['attorney', { type: 'RelatedPerson', display: 'An attorney of the person' }],
+  ['deputy', { type: 'RelatedPerson', display: 'A deputy of the person' }],
+  ['best-interests', undefined],
+] as const)('agreed by %s: its partner sees the role, neither the person as who agreed nor who it was', async (basis, performer) => {
+  const at = await gateway.handIn(caseBundle({ agreed: {} }))
+  const relative = { resourceType: 'RelatedPerson', patient: { reference: at.Patient }, name: [{ family: 'Quarrington' }] }
+  const { body } = await gateway.service.call<Resource>('POST', '/fhir/RelatedPerson', relative)
+  const parts: Extension[] = [
+    { url: 'basis', valueCode: basis },
+    { url: 'decided', valueDate: '2026-04-02' },
+    { url: 'authority', valueString: 'registered, health and welfare' },
+  ]
+  await agreementNow(at, {
+    extension: [bestInterests[0] as Extension, { url: consentAgreedBy, extension: parts }],
+    performer: [{ reference: basis === 'best-interests' ? 'Organization/tees-valley' : `RelatedPerson/${body.id}` }],
+  })
+  const [sent] = gateway.partner('recovery').received
+  const [read] = await gateway.as('recovery').find('Consent')
+  const message = JSON.parse(sent?.text ?? '{}') as Bundle
+  for (const consent of [message.entry?.find(({ resource }) => resource?.resourceType === 'Consent')?.resource as Consent, read]) {
+    expect(consent).toMatchObject({
+      performer: [performer ?? consent?.organization?.[0]],
+      sourceReference: { display: expect.stringMatching(/^What was agreed for/) },
+    })
+    expect(JSON.stringify(consent)).not.toMatch(/Quarrington|health and welfare|RelatedPerson\//)
+  }
+  expect(sent?.text).not.toMatch(new RegExp(`Quarrington|${body.id}`))
 })
