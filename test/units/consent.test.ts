@@ -100,6 +100,14 @@ describe('which consent governs', () => {
   test.each([
     ['the latest by when it was given', [old, refused({ dateTime: '2026-03-01' })], 'no'],
     ['whatever the order', [refused({ dateTime: '2026-03-01' }), old], 'no'],
+    [
+      'the latest of whatever policy',
+      [
+        { ...old, policy: [{ uri: 'https://example.test/policy/one' }] },
+        refused({ dateTime: '2026-03-01', policy: [{ uri: 'https://example.test/policy/two' }] }),
+      ],
+      'no',
+    ],
     ['a draft does not', [old, refused({ status: 'draft', dateTime: '2026-03-01' })], 'old'],
     ['one proposed does not', [old, refused({ status: 'proposed', dateTime: '2026-03-01' })], 'old'],
     ['one entered in error does not', [old, refused({ status: 'entered-in-error', dateTime: '2026-03-01' })], 'old'],
