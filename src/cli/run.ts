@@ -21,7 +21,7 @@ import { sign } from './sign.ts'
 import { subjectAccess } from './subject-access.ts'
 import { Fault, type Terminal, type Verb } from './terminal.ts'
 import { whoWasTold } from './who-was-told.ts'
-import { listWork } from './work.ts'
+import { listWork, resolveOne } from './work.ts'
 
 /** In the order a reader of the help meets them. */
 export const verbs: readonly Verb[] = [
@@ -35,6 +35,7 @@ export const verbs: readonly Verb[] = [
   pauseLane,
   resumeLane,
   listWork,
+  resolveOne,
   reconcileNow,
   listRefusals,
   whoWasTold,

@@ -7,6 +7,7 @@
 import type { Resource, Task } from '@medplum/fhirtypes'
 import type { Request } from '../access/caller.ts'
 import type { HandoverState } from '../domain/handover.ts'
+import { isLeft } from '../domain/settling.ts'
 import { withMeta } from '../fhir/messages.ts'
 import { type AuditRow, recordAuditRows } from '../store/audit.ts'
 import { mustChange, type Statement } from '../store/database.ts'
@@ -28,7 +29,8 @@ export const actorOf = ({ caller, requestId, address }: Request): Actor => ({
   ...(address ? { address } : {}),
 })
 export type Message = Pick<NewOwed, 'id' | 'partner' | 'task' | 'reason' | 'correlation' | 'body' | 'basis'>
-export type Question = { about: string; reason: string; words: string; task?: string }
+/** `of`: the resource it is about; when somebody left it as it is, a new version of that is asked about anew. */
+export type Question = { about: string; reason: string; words: string; task?: string; of?: string }
 
 export type Change = {
   situation: Situation
@@ -155,8 +157,10 @@ export function startChange(situation: Situation, actor: Actor): Change {
     wait(about, dueAt) {
       waits.set(about, dueAt)
     },
-    ask(question) {
-      questions.set(question.about, question)
+    ask({ of, ...question }) {
+      const { about, reason, words } = question
+      const changedAt = of === undefined ? undefined : situation.record.get(of)?.lastUpdated
+      if (!isLeft(situation.left.get(about), reason, words, changedAt)) questions.set(about, question)
     },
     audit(row) {
       const { who, requestId, address } = actor

@@ -27,6 +27,7 @@ export const quietly = (change: Change): Change => ({ ...change, wait: () => und
 export function askAboutDeath(change: Change): void {
   change.ask({
     about: `died:${change.situation.patient}`,
+    of: `Patient/${change.situation.patient}`,
     reason: 'died',
     words:
       'The person is recorded as having died. Everything was stopped, and partners were told to stop. Do not phone the person or their family from an old list. If the record is wrong, correct it: nothing begins again by itself.',

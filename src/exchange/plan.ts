@@ -90,7 +90,7 @@ function askAboutRecord(change: Change, known: Understanding, life: Life | undef
     for (const fact of list) {
       if (fact.categories.length > 0) continue
       const words = `${fact.ref.split('/')[0]} has no label that says what kind of information it is, so no partner is told. Label it, or leave it as it is.`
-      change.ask({ about: `unlabelled:${fact.ref}`, reason: 'unlabelled', words })
+      change.ask({ about: `unlabelled:${fact.ref}`, reason: 'unlabelled', words, of: fact.ref })
     }
   }
 }

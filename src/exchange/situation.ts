@@ -7,6 +7,7 @@ import type { Adapter } from '../adapter.ts'
 import type { Likeness } from '../domain/alike.ts'
 import type { Directory, Service } from '../domain/directory.ts'
 import type { Override } from '../domain/override.ts'
+import type { Left } from '../domain/settling.ts'
 import { nobodyAsks, type SignOffs } from '../domain/sign-off.ts'
 import type { Database } from '../store/database.ts'
 import { everJoined, type Merge, mergesOf } from '../store/merges.ts'
@@ -34,6 +35,8 @@ export type Situation = {
   work: WorkItem[]
   /** What work items were about that are done. */
   done: ReadonlySet<string>
+  /** What somebody decided to leave as it is, by what it is about. */
+  left: ReadonlyMap<string, Left>
   /** Partners told under a consent that was a mistake, by its reference; read only when there is one nobody was asked about yet. */
   toldInError?: ReadonlyMap<string, readonly string[]>
   /** What was decided about this record and others that may be of the same person. */
@@ -66,6 +69,7 @@ export function newSituation(exchange: Exchange, service: Service, patient: stri
     timers: [],
     work: [],
     done: new Set(),
+    left: new Map(),
     merges: [],
     overrides: [],
   }
@@ -100,10 +104,21 @@ export async function situationOf(exchange: Exchange, patient: string): Promise<
     timers,
     work: work.filter(({ resolvedAt }) => !resolvedAt),
     done: new Set(work.flatMap(({ about, resolvedAt }) => (resolvedAt ? [about] : []))),
+    left: leftIn(work),
     merges,
     overrides: overrides.get(patient) ?? [],
   }
 }
+
+/** The latest decision about each; `work` has the newest first. */
+const leftIn = (work: readonly WorkItem[]): Map<string, Left> =>
+  new Map(
+    [...work]
+      .reverse()
+      .flatMap(({ about, words, resolvedAt, resolvedBy }) =>
+        resolvedAt && resolvedBy ? [[about, { words, at: resolvedAt }] as const] : [],
+      ),
+  )
 
 /** What is owed about a person, and what was owed about the handovers of this record while they were in another one. */
 async function owedAbout(database: Database, patient: string, merges: readonly Merge[]): Promise<Owed[]> {

@@ -16,7 +16,9 @@ export function waitFor(change: Change, known: Understanding, task: Task, planne
   const name = nameOf(change, task)
   const { status, businessStatus } = stateOf(task)
   if (status === 'rejected' || status === 'failed') {
-    if (planned) ask(change, task, 'replace', `${name} can not help. ${others(change, task)}`)
+    if (!planned) return
+    const { reason, words } = others(change, task)
+    ask(change, task, reason, `${name} can not help. ${words}`)
     return
   }
   if (!isOpen(status) || status === 'draft') return
@@ -30,15 +32,18 @@ export function waitFor(change: Change, known: Understanding, task: Task, planne
 }
 
 /** Who else could be asked, by name. Whom the plan names in second place was asked already, as soon as the first said no. */
-function others({ situation }: Change, task: Task): string {
+function others({ situation }: Change, task: Task): { reason: 'replace' | 'no-alternative'; words: string } {
   const { partners } = situation.directory
   const refused = new Set(tasksOf(situation).flatMap((one) => (/^(rejected|failed)$/.test(one.status) ? ownerOf(one) : [])))
   const kind = partners.get(ownerOf(task))?.kind
   const left = [...partners.values()].filter((one) => one.kind === kind && !one.retired && !refused.has(one.id)).map(({ name }) => name)
   const names = `${left.slice(0, mostNamed).join(', ')}${left.length > mostNamed ? ` or another of ${left.length}` : ''}`
   return left.length
-    ? `Name another partner in the plan (${names}), or stop this activity there and say why.`
-    : 'The directory has no other of its kind. Find one, or stop this activity in the plan and say why.'
+    ? { reason: 'replace', words: `Name another partner in the plan (${names}), or stop this activity there and say why.` }
+    : {
+        reason: 'no-alternative',
+        words: 'The directory has no other of its kind. Find one, or stop this activity in the plan and say why.',
+      }
 }
 const mostNamed = 5
 

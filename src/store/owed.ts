@@ -173,12 +173,12 @@ export const owedToNobody = (database: Database): Promise<Which[]> =>
       where o.state in ('due', 'parked') and (p.id is null or p.erased_at is not null) order by o.seq`),
   )
 
-/** Parked, and no work item says so. */
+/** Parked, and no work item says so, nor did somebody close one by saying what they did instead. */
 export const parkedUnasked = (database: Database): Promise<Pick<Owed, 'id' | 'service' | 'patient' | 'task'>[]> =>
   database.query(
     statement(`select o.id, o.service, o.patient, o.task from owed o join person p on p.id = o.patient and p.erased_at is null
       where o.state = 'parked' and not exists (select 1 from work_item w
-        where w.patient = o.patient and w.about = 'parked:' || o.id and w.resolved_at is null) order by o.seq`),
+        where w.patient = o.patient and w.about = 'parked:' || o.id and (w.resolved_at is null or w.resolved_by is not null)) order by o.seq`),
   )
 
 /** For each partner with something to send whose lane is not paused, when the next of it may go. One index step a partner, however much is owed. */

@@ -238,6 +238,8 @@ export const workItem = sqliteTable(
     words: blob({ mode: 'buffer' }),
     openedAt: text('opened_at').notNull(),
     resolvedAt: text('resolved_at'),
+    /** Whoever closed it by saying so; a staff id or a role. Absent: what it asked for was so. */
+    resolvedBy: text('resolved_by'),
   },
   (t) => [
     index('work_item_open').on(t.service, t.resolvedAt),

@@ -1,7 +1,7 @@
 /**
  * Work items: something needs a person, why, and since when. At most one is open for each person and thing it is about.
  */
-import { type Database, type Statement, sealed, statement, unsealed } from './database.ts'
+import { type Database, mustChange, type Statement, sealed, statement, unsealed } from './database.ts'
 
 export type WorkItem = {
   id: string
@@ -16,6 +16,8 @@ export type WorkItem = {
   words: string
   openedAt: string
   resolvedAt?: string
+  /** Somebody closed it by saying so. */
+  resolvedBy?: string
 }
 
 /** Opens it, or leaves the one that is open for the same person and thing as it is. */
@@ -35,6 +37,13 @@ export const openWorkItem = (item: WorkItem): Statement =>
 
 export const resolveWorkItem = (id: string, at: string): Statement =>
   statement('update work_item set resolved_at = ? where id = ? and resolved_at is null', at, id)
+
+/** Somebody closes it; done already: `Conflict('work item')`. */
+export const resolveWorkItemBy = (id: string, at: string, by: string): Statement =>
+  mustChange(
+    'work item',
+    statement('update work_item set resolved_at = ?, resolved_by = ? where id = ? and resolved_at is null', at, by, id),
+  )
 
 /** Resolves what is open about this for this person. */
 export const resolveWorkItemAbout = (patient: string, about: string, at: string): Statement =>
@@ -86,12 +95,14 @@ export async function workItem(database: Database, id: string): Promise<WorkItem
 export const openWorkCounts = (database: Database): Promise<{ service: string; reason: string; count: number }[]> =>
   database.query(statement('select service, reason, count(*) as count from work_item where resolved_at is null group by service, reason'))
 
-const columns = 'id, service, patient, task, about, reason, words, opened_at as openedAt, resolved_at as resolvedAt'
+const columns =
+  'id, service, patient, task, about, reason, words, opened_at as openedAt, resolved_at as resolvedAt, resolved_by as resolvedBy'
 
-type Row = Omit<WorkItem, 'patient' | 'task' | 'resolvedAt' | 'words'> & {
+type Row = Omit<WorkItem, 'patient' | 'task' | 'resolvedAt' | 'resolvedBy' | 'words'> & {
   patient: string | null
   task: string | null
   resolvedAt: string | null
+  resolvedBy: string | null
   words: Uint8Array | null
 }
 
@@ -101,11 +112,12 @@ const placeOf = ({ id }: { id: string }): string => `work|${id}`
 const read = async (database: Database, one: Statement): Promise<WorkItem[]> => {
   const rows = await database.query<Row>(one)
   const words = await unsealed(database, rows, (row) => row.words, holderOf, placeOf)
-  return rows.map(({ patient, task, resolvedAt, ...rest }, n) => ({
+  return rows.map(({ patient, task, resolvedAt, resolvedBy, ...rest }, n) => ({
     ...rest,
     words: words[n] ?? 'This person was erased.',
     ...(patient === null ? {} : { patient }),
     ...(task === null ? {} : { task }),
     ...(resolvedAt === null ? {} : { resolvedAt }),
+    ...(resolvedBy === null ? {} : { resolvedBy }),
   }))
 }

@@ -241,7 +241,7 @@ describe('partners', () => {
     expect((await recovery.call('PATCH', `/fhir/Task/${task?.id}`, says('rejected', undefined, 'No places until June'))).status).toBe(200)
     const { id, status, statusReason } = await gateway.handover('recovery')
     expect([status, statusReason?.text]).toEqual(['rejected', 'No places until June'])
-    expect(await gateway.work()).toEqual(expect.arrayContaining([expect.objectContaining({ reason: 'replace', task: id })]))
+    expect(await gateway.work()).toEqual(expect.arrayContaining([expect.objectContaining({ reason: 'no-alternative', task: id })]))
     expect(await recovery.find('Patient')).toHaveLength(0)
     expect(await recovery.find('Condition')).toHaveLength(0)
     expect((await recovery.find('Task'))[0]?.status).toBe('rejected')

@@ -94,7 +94,7 @@ test('the team says no: the person stays, and somebody looks for another way', a
   await answer('rejected', undefined, 'No place before June')
   expect((await referral()).status).toBe('active')
   expect(standing(await gateway.handover('enhanced'))).toBe('rejected rejected')
-  expect((await gateway.work()).map(({ reason }) => reason)).toContain('replace')
+  expect((await gateway.work()).map(({ reason }) => reason)).toContain('no-alternative')
   expect(standing(await gateway.handover('recovery'))).toMatch(/^requested/)
 })
 

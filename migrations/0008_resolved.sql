@@ -1,0 +1,1 @@
+ALTER TABLE `work_item` ADD `resolved_by` text;
