@@ -10,7 +10,7 @@ import { governing } from './consent.ts'
 import { factsOf, isCustody } from './facts.ts'
 import { givenAway, sourceOf } from './labels.ts'
 import { personOf } from './person.ts'
-import { codeIn, given, type Index, indexOf, odsIn, ofType } from './resources.ts'
+import { codeIn, given, type Index, indexOf, isUnsorted, odsIn, ofType } from './resources.ts'
 import { returnedOn, type Stay } from './returned.ts'
 
 /** Something the record does not say, with the sentence a person reads. */
@@ -33,7 +33,7 @@ export type Reading = {
 export function read(resources: readonly Resource[], patientId: string, day?: string): Reading {
   const index = indexOf(resources)
   const patient = index.get(`Patient/${patientId}`)
-  const own = resources.filter((resource) => concerns(resource, patientId) && !inError(resource))
+  const own = resources.filter((resource) => concerns(resource, patientId) && !inError(resource) && !isUnsorted(resource))
   const consent = governing(ofType(own, 'Consent'))
   const who = patient?.resourceType === 'Patient' ? personOf(patient) : undefined
   if (patient?.resourceType !== 'Patient' || !who) return { missing: [missing('person')], unknown: [] }
@@ -140,7 +140,7 @@ function custodyOf(own: readonly Resource[], referredOn: string | undefined): Cu
 /** The Observation that says where a person is held and until when: the latest. */
 export const custodyObservation = (own: readonly Resource[]): Observation | undefined =>
   latest(
-    ofType(own, 'Observation').filter((each) => isCustody(each) && !inError(each)),
+    ofType(own, 'Observation').filter((each) => isCustody(each) && !inError(each) && !isUnsorted(each)),
     () => true,
     ({ effectivePeriod, effectiveDateTime, issued }) => effectivePeriod?.start ?? effectiveDateTime ?? issued,
   )

@@ -2,7 +2,7 @@
  * How the readers of this folder find their way in FHIR resources: what a reference points at, which code a concept has.
  */
 import type { CodeableConcept, Resource } from '@medplum/fhirtypes'
-import { BASE, odsCode } from '../fhir/systems.ts'
+import { BASE, odsCode, ours } from '../fhir/systems.ts'
 
 /** Resources by what a reference to them says: relative, with our base in front, versioned, or `urn:uuid:` before they are stored. */
 export type Index = { get: (reference: string | undefined) => Resource | undefined }
@@ -51,6 +51,11 @@ export function namedIn(resource: Resource, index: Index): Resource[] {
   look(resource, 2)
   return [...found]
 }
+
+/** Recorded while two records were one, and nobody has said yet which of the two people it is about. */
+export const unsortedTag = { system: ours('record-mark'), code: 'unsorted' }
+export const isUnsorted = ({ meta }: Resource): boolean =>
+  meta?.tag?.some(({ system, code }) => system === unsortedTag.system && code === unsortedTag.code) === true
 
 type Identifier = { system?: string; value?: string }
 

@@ -27,6 +27,7 @@ export async function learnAlike(database: Database, change: Change, together: r
     .flatMap((one) => (one.situation.service === situation.service ? (patientIn(one) ?? []) : []))
   const others = new Map([...kept.flatMap(({ body }) => (body ? [body as Patient] : [])), ...fresh].map((one) => [one.id as string, one]))
   others.delete(situation.patient)
+  for (const { state, source } of situation.merges) if (state === 'merged') others.delete(source)
   const alike: Alike[] = []
   for (const [id, other] of others) {
     const why = likenessOf(patient, other).filter((kind) => !ruledOut(situation.merges, id).has(kind))

@@ -3,6 +3,7 @@
  * Somebody else was faster: read again and decide again, on what is so now.
  */
 import { Conflict, type Statement } from '../store/database.ts'
+import { partOf } from '../store/merges.ts'
 import type { Owed } from '../store/owed.ts'
 import { learnToldInError } from './agreements.ts'
 import { learnAlike } from './alike.ts'
@@ -89,3 +90,7 @@ export const isRace = (error: unknown): boolean => error instanceof Conflict && 
 /** Nothing is known to have changed but the time: look again. */
 export const lookAgain = (exchange: Exchange, patient: string): Promise<unknown> =>
   amend(exchange, patient, { who: 'exchange' }, () => true)
+
+/** The same where the record may have become part of another one meanwhile: that one is looked at. */
+export const lookAtWhole = async (exchange: Exchange, patient: string): Promise<unknown> =>
+  lookAgain(exchange, (await partOf(exchange.database, patient)) ?? patient)

@@ -12,8 +12,10 @@ import { type Decision, decide } from '../domain/consent.ts'
 import type { Partner } from '../domain/directory.ts'
 import { givenAway } from '../domain/labels.ts'
 import { type Missing, read } from '../domain/read.ts'
+import { isUnsorted } from '../domain/resources.ts'
 import { whyUnsigned } from '../domain/sign-off.ts'
 import type { Filled, Scope } from '../mapping.ts'
+import { type Grounds, groundsFor } from './doubt.ts'
 import { fillFor } from './overriding.ts'
 import { resourcesOf, type Situation, tasksOf } from './situation.ts'
 import { handoverKey, handoverKeyFor } from './task.ts'
@@ -29,6 +31,8 @@ export type Considered = {
   filled: Filled
   /** The instant from which this kind of partner may be asked; absent: now. 'unknown': nobody knows the release date. */
   opens?: string | 'unknown'
+  /** Why no agreement counts for now: records were merged, or taken apart again (doubt.ts). */
+  doubt?: Grounds['doubt']
   /** Why nothing new may be told, whatever was agreed: nobody signed the mapping. */
   unsigned?: string
 }
@@ -45,7 +49,9 @@ export type Understanding = {
 export function consider(situation: Situation): Understanding {
   const resources = resourcesOf(situation.record)
   const { case: found, missing } = read(resources, situation.patient, today(situation.now))
-  const consents = resources.filter((resource: Resource): resource is Consent => resource.resourceType === 'Consent')
+  const consents = resources.filter(
+    (resource: Resource): resource is Consent => resource.resourceType === 'Consent' && !isUnsorted(resource),
+  )
   if (!found?.plan) return { ...(found ? { case: found } : {}), missing, consents, partners: [], strangers: [] }
 
   const wanted: Wanted[] = []
@@ -78,18 +84,40 @@ function inOrder(situation: Situation, plan: string, wanted: readonly Wanted[]):
 
 function considerPartner(situation: Situation, found: Case, consents: Consent[], wanted: Wanted[]): Considered {
   const { partner, adapter } = wanted[0] as Wanted
-  const decision = decide({
-    consents,
-    overrides: situation.overrides,
-    recipient: { partner: partner.id, kind: partner.kind, ...(partner.ods ? { ods: partner.ods } : {}) },
-    purposeOfUse: adapter.mapping.purposeOfUse,
-    now: situation.now,
+  const scope = scopeOf(found, wanted)
+  const decideOn = (some: readonly Consent[]) =>
+    decide({
+      consents: some,
+      overrides: situation.overrides,
+      recipient: { partner: partner.id, kind: partner.kind, ...(partner.ods ? { ods: partner.ods } : {}) },
+      purposeOfUse: adapter.mapping.purposeOfUse,
+      now: situation.now,
+    })
+  const { doubt, ...grounds } = groundsFor(situation, consents, (some) => {
+    const on = decideOn(some)
+    const told = fillFor(adapter.mapping, scope, on)
+    return {
+      told: told.outcome === 'ready' ? JSON.stringify(told.disclosures) : '',
+      ...(on.changesAt ? { changesAt: on.changesAt } : {}),
+    }
   })
-  const filled = fillFor(adapter.mapping, scopeOf(found, wanted), decision)
+  const decided = decideOn(grounds.consents)
+  const changesAt = [decided.changesAt, grounds.changesAt].filter((at) => at !== undefined).sort()[0]
+  const decision = changesAt ? { ...decided, changesAt } : decided
+  const filled = fillFor(adapter.mapping, scope, decision)
   const unsigned = whyUnsigned(situation.signOffs, adapter.mapping)
   // What can not wait for an agreement does not wait for a window.
   const opens = decision.overridden ? undefined : opening(found, adapter, situation.now)
-  return { partner, adapter, wanted, decision, filled, ...(opens ? { opens } : {}), ...(unsigned ? { unsigned } : {}) }
+  return {
+    partner,
+    adapter,
+    wanted,
+    decision,
+    filled,
+    ...(opens ? { opens } : {}),
+    ...(unsigned ? { unsigned } : {}),
+    ...(doubt ? { doubt } : {}),
+  }
 }
 
 /** A case as one partner's mapping sees it: the plan's activities are its own only. */

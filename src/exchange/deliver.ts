@@ -22,7 +22,7 @@ import { claim, type Owed, owedBehind, partnersDue, settle } from '../store/owed
 import { newId } from '../store/random.ts'
 import { readResource, type Stored, updateResource } from '../store/resources.ts'
 import { openWorkItem } from '../store/work-items.ts'
-import { lookAgain } from './amend.ts'
+import { lookAtWhole } from './amend.ts'
 import { lacks } from './basis.ts'
 import type { Exchange, Hand } from './exchange.ts'
 import { watch } from './fence.ts'
@@ -159,7 +159,7 @@ async function attempt(exchange: Exchange, message: Owed): Promise<void> {
       await exchange.database.atomically([...end.statements, ...(await markDelivered(exchange, message))])
     else exchange.log('warn', 'lease-lost', { owed: message.id, attempt: message.attempts })
   }
-  if (end.lookAgain) await lookAgain(exchange, message.patient)
+  if (end.lookAgain) await lookAtWhole(exchange, message.patient)
   exchange.log(end.delivered ? 'info' : 'warn', 'attempt', {
     owed: message.id,
     partner: message.partner,

@@ -12,6 +12,7 @@ import { heldIn, type Retention, retentionOf, type Years } from '../domain/reten
 import { recordAudit } from '../store/audit.ts'
 import { Conflict, type Database } from '../store/database.ts'
 import { erase, hold } from '../store/keys.ts'
+import { mergedInto, partOf } from '../store/merges.ts'
 import { owedOfPatient } from '../store/owed.ts'
 import { recordOf, shelvesOf } from '../store/resources.ts'
 import { everythingOf, type Kept, keepUntil, peopleKept, personKept } from '../store/retention.ts'
@@ -120,17 +121,31 @@ async function erasing(
 ): Promise<Outcome> {
   const person = await personKept(database, patient)
   if (!person) return { outcome: 'unknown' }
-  const because = await inTheWay(person)
+  const whole = await partOf(database, patient)
+  if (whole)
+    return {
+      outcome: 'refused',
+      because: [`This record is part of Patient/${whole}: that one is erased with it, or first the merge undone ($unmerge).`],
+    }
+  // What was merged into this record goes with it: older versions and messages of it stand under a key of their own.
+  const parts = await Promise.all((await mergedInto(database, patient)).map((one) => personKept(database, one)))
+  const all = [person, ...parts.flatMap((one) => one ?? [])]
+  const because = [
+    ...(await inTheWay(person)),
+    ...(await Promise.all(parts.flatMap((one) => (one ? [obstacles(database, one, 'must be empty')] : [])))).flat(),
+  ]
   if (because.length > 0) return { outcome: 'refused', because }
   const at = now().toISOString()
-  try {
-    await erase(database, { patient, who: by, at, auditId: newId(), action, reason, revision: person.revision })
-  } catch (error) {
-    if (error instanceof Conflict && error.what === 'legal hold')
-      return { outcome: 'refused', because: ['Something about this person changed at this moment. Look again.'] }
-    throw error
+  for (const { id, revision } of all) {
+    try {
+      await erase(database, { patient: id, who: by, at, auditId: newId(), action, reason, revision })
+    } catch (error) {
+      if (error instanceof Conflict && error.what === 'legal hold')
+        return { outcome: 'refused', because: ['Something about this person changed at this moment. Look again.'] }
+      throw error
+    }
+    changed(database, [id])
   }
-  changed(database, [patient])
   return { outcome: 'done' }
 }
 

@@ -11,6 +11,7 @@ import { refuse } from '../fhir/outcome.ts'
 import type { Disclosure, Filled } from '../mapping.ts'
 import { accountPage } from '../pages/account.ts'
 import { type AuditRow, auditOf, recordAudit } from '../store/audit.ts'
+import { mergedInto } from '../store/merges.ts'
 import { owedOfPatient } from '../store/owed.ts'
 import { readResource } from '../store/resources.ts'
 import { accountOf } from './account.ts'
@@ -229,7 +230,11 @@ const handed = (row: AuditRow): Told => {
 
 /** One line for each time a partner was told something, the oldest first; from the audit. */
 export async function toldAbout(exchange: Pick<Exchange, 'database' | 'directory'>, patient: string): Promise<Told[]> {
-  const [rows, owed] = await Promise.all([auditOf(exchange.database, patient, 10_000), owedOfPatient(exchange.database, patient)])
+  // What was told of a record that is part of this one now was told about this person.
+  const people = [patient, ...(await mergedInto(exchange.database, patient))]
+  const rows = (await Promise.all(people.map((one) => auditOf(exchange.database, one, 10_000)))).flat()
+  rows.sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0))
+  const owed = (await Promise.all(people.map((one) => owedOfPatient(exchange.database, one)))).flat()
   const { partners } = exchange.directory()
   const basis = new Map(
     rows.flatMap((row) =>

@@ -17,6 +17,7 @@ import { commit, isRace } from './amend.ts'
 import type { Actor, Change } from './change.ts'
 import { keepAssertion } from './custody.ts'
 import type { Exchange } from './exchange.ts'
+import { isMergedAway } from './merge-detail.ts'
 import { resourcesOf, type Situation, serviceShelf, situationOf } from './situation.ts'
 
 /** Whose word it is. `service`: only people of this service are looked at; absent: of every service here. */
@@ -127,7 +128,8 @@ async function peopleWith(exchange: Exchange, { service }: Sender, { noms, crn: 
     for (const { id } of matches) found.add(id)
   }
   const situations = await Promise.all([...found].map((patient) => situationOf(exchange, patient)))
-  return situations.flatMap((one) => one ?? [])
+  // What is part of another record is found there.
+  return situations.flatMap((one) => (one && !isMergedAway(one) ? one : []))
 }
 
 /**

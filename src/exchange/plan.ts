@@ -13,6 +13,7 @@ import { answerSender } from './answer-sender.ts'
 import type { Change } from './change.ts'
 import { type Considered, consider, type Understanding } from './consider.ts'
 import { planCustody } from './custody.ts'
+import { askAboutDoubt } from './doubt.ts'
 import { askAboutEnhanced } from './enhanced.ts'
 import { askAboutDeath, askAboutReturn, quietly } from './episode.ts'
 import { followPhase, followTeam } from './follow.ts'
@@ -48,6 +49,7 @@ export function plan(change: Change): Understanding {
   waitForReviews(change)
   askAboutNumbers(under)
   askAboutAlike(under)
+  askAboutDoubt(under, known)
   change.settleWaiting()
   return known
 }

@@ -229,6 +229,9 @@ async function peopleOf(exchange: Exchange, prepared: readonly Prepared[], servi
     const situation = created ? newSituation(exchange, service, one.patient) : await situationOf(exchange, one.patient)
     if (!situation || situation.service.id !== serviceId)
       throw refuse(422, 'not-found', 'The Patient this is about is not in this record.', one.at ?? one.type)
+    const whole = situation.merges.find(({ state, source }) => state === 'merged' && source === one.patient)
+    if (whole)
+      throw refuse(409, 'conflict', `This Patient is part of another record now: write to Patient/${whole.target}.`, one.at ?? one.type)
     people.set(one.patient, situation)
   }
   return people

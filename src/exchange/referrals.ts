@@ -50,7 +50,7 @@ export function planReferrals(change: Change, known: Understanding): void {
     const answered = answer(task, verdict, situation.now.toISOString())
     if (outcomeOf(task) !== verdict.outcome || words(task) !== words(answered)) {
       change.put(serviceShelf(situation.service.id), answered)
-      change.put(`referrer:${referrerOf(task)}`, answered, '[]')
+      change.put(`referrer:${referrerOf(task)}`, asReferred(change, answered), '[]')
       change.audit({
         action: 'triage',
         entity: `Task/${task.id}`,
@@ -84,6 +84,12 @@ const referrerTypeOf = (request: ServiceRequest | undefined): string | undefined
 
 const outcomes = { accept: 'accepted', ask: 'needs-information', redirect: 'redirected', decline: 'declined' } as const
 const acceptedWords = 'The person can be supported by RECONNECT. A care navigator will meet them.'
+
+/** The referrer's copy is about whom it always was, also when the record became part of another one. */
+export function asReferred({ situation }: Change, task: Task): Task {
+  const told = situation.told.get(`referrer:${referrerOf(task)} Task/${task.id}`)?.body as Task | undefined
+  return told?.for ? { ...task, for: told.for } : task
+}
 
 function wait(change: Change, task: Task, verdict: Triage, known: Understanding): void {
   const { situation } = change

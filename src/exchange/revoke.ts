@@ -15,6 +15,7 @@ import { readResource } from '../store/resources.ts'
 import { amend } from './amend.ts'
 import { actorOf, type Change } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
+import { asReferred } from './referrals.ts'
 import { replyTo } from './reply.ts'
 import { serviceShelf, tasksOf } from './situation.ts'
 import { supply } from './supply.ts'
@@ -56,7 +57,7 @@ export async function updateReferral(
     (change) => {
       const taken = takeBack(change, id as string, said, caller.shelf)
       if (!taken) throw unknown()
-      return (): Answer => ({ status: 200, body: replyTo(bundle, [taken], answerOn(change, id as string)) })
+      return (): Answer => ({ status: 200, body: replyTo(bundle, [taken], theirsOf(change, answerOn(change, id as string))) })
     },
     (answer) => alongside(answer()),
   )
@@ -93,7 +94,9 @@ function takeBack(change: Change, id: string, said: ServiceRequest, shelf: strin
   const own = serviceShelf(situation.service.id)
   const taken: ServiceRequest = { ...present, status: said.status }
   const stored = change.put(own, taken)
-  change.put(shelf, taken, '[]')
+  // About whom the referrer told us, also when that record became part of another one.
+  const told = situation.told.get(`${shelf} ServiceRequest/${id}`)?.body as ServiceRequest | undefined
+  const theirs = change.put(shelf, { ...taken, ...(told ? { subject: told.subject } : {}) }, '[]')
   change.audit({ action: 'revoke', entity: `ServiceRequest/${id}/_history/${stored.version}` })
   const task = answerOn(change, id)
   if (task && !/^(rejected|completed|cancelled)$/.test(task.status)) {
@@ -106,10 +109,12 @@ function takeBack(change: Change, id: string, said: ServiceRequest, shelf: strin
       lastModified: situation.now.toISOString(),
     }
     change.put(own, cancelled)
-    change.put(shelf, cancelled, '[]')
+    change.put(shelf, asReferred(change, cancelled), '[]')
   }
-  return stored.body as ServiceRequest
+  return theirs.body as ServiceRequest
 }
+
+const theirsOf = (change: Change, task: Task | undefined): Task | undefined => task && asReferred(change, task)
 
 const answerOn = ({ situation }: Change, id: string): Task | undefined =>
   tasksOf(situation).find((task) => isReferralAnswer(task) && task.focus?.reference === `ServiceRequest/${id}`)

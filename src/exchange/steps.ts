@@ -11,6 +11,7 @@ import { closeReferral } from './close.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { dryRun, whoWasTold, why } from './explain.ts'
 import { extendSupport } from './extend.ts'
+import { merge } from './merge.ts'
 import { processMessage } from './message.ts'
 import { notSame } from './not-same.ts'
 import { override, reviewOverride } from './override.ts'
@@ -19,6 +20,7 @@ import { readHistory, readOne, readOneVersion, searchFor } from './reading.ts'
 import { write } from './receive.ts'
 import { everything } from './subject-access.ts'
 import { triageReferral } from './triage.ts'
+import { unmerge } from './unmerge.ts'
 
 export const stepsOf = (exchange: Exchange): Steps => ({
   read: (request, type, id) => readOne(exchange, request, type, id),
@@ -40,12 +42,14 @@ async function operation(
 ): Promise<Answer> {
   const asked = `${target.type} $${name}`
   if (name === 'validate') return check(target.type, input.body)
+  if (asked === 'Patient $merge') return merge(exchange, request, target.id, input.body)
   if (target.id !== undefined) {
     if (asked === 'Task $why') return why(exchange, request, target.id, input.params.get('item') ?? itemIn(input.body))
     if (asked === 'Patient $who-was-told') return whoWasTold(exchange, request, target.id)
     if (asked === 'Patient $everything') return everything(exchange, request, target.id, input.params)
     if (asked === 'Patient $override') return override(exchange, request, target.id, input.body)
     if (asked === 'Patient $override-review') return reviewOverride(exchange, request, target.id, input.body)
+    if (asked === 'Patient $unmerge') return unmerge(exchange, request, target.id, input.body)
     if (asked === 'Patient $not-same') return notSame(exchange, request, target.id, input.body)
     if (asked === 'ServiceRequest $triage') return triageReferral(exchange, request, target.id, input.body)
     if (asked === 'ServiceRequest $allocate') return allocateWorker(exchange, request, target.id, input.body)

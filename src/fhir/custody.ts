@@ -8,7 +8,7 @@ import { type Assertion, type CustodySource, type CustodyState, type Said, sourc
 import { isCustodyEvent } from '../domain/facts.ts'
 import { custodyIn } from '../domain/read.ts'
 import type { DateSaid } from '../domain/release-dates.ts'
-import { codeIn } from '../domain/resources.ts'
+import { codeIn, isUnsorted } from '../domain/resources.ts'
 import { BASE, confidentiality, ours } from './systems.ts'
 
 /** Where an assertion comes from, as an identifier of its performer. */
@@ -68,7 +68,13 @@ const part = (name: string, value: string | boolean | null): ObservationComponen
 /** What a record says happened in custody. */
 export function assertionsIn(resources: readonly Resource[]): Assertion[] {
   return resources.flatMap((resource) => {
-    if (resource.resourceType !== 'Observation' || resource.status === 'entered-in-error' || !isCustodyEvent(resource)) return []
+    if (
+      resource.resourceType !== 'Observation' ||
+      resource.status === 'entered-in-error' ||
+      !isCustodyEvent(resource) ||
+      isUnsorted(resource)
+    )
+      return []
     const source = resource.performer?.find(({ identifier }) => identifier?.system === sourceSystem)?.identifier?.value
     const at = Date.parse(resource.effectiveDateTime ?? '')
     const said = saidIn(resource)

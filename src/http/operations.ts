@@ -50,6 +50,15 @@ export const operations: Readonly<Record<string, Operation>> = {
   'who-was-told': { ...ask('who-was-told', 'Patient'), readable: true },
   override: act('override', 'Patient'),
   'override-review': act('override-review', 'Patient'),
+  // As FHIR R5 has it, for R4.
+  merge: {
+    types: ['Patient'],
+    levels: ['type', 'instance'],
+    methods: ['POST'],
+    letter: 'u',
+    definition: 'http://hl7.org/fhir/OperationDefinition/Patient-merge',
+  },
+  unmerge: act('unmerge', 'Patient'),
   'not-same': act('not-same', 'Patient'),
   validate: {
     types: ['*'],

@@ -88,6 +88,8 @@ export async function erase(database: Database, { patient, who, at, auditId, act
     statement(`delete from search where (term, resource) in (${termsWhere('patient = ?')})`, patient),
     statement('update resource set body = null, terms = null, version = version + 1, last_updated = ? where patient = ?', at, patient),
     statement('delete from resource_version where patient = ?', patient),
+    // Written while the record was part of another one, under that one's key.
+    statement('delete from resource_version where (shelf, type, id) in (select shelf, type, id from resource where patient = ?)', patient),
     statement('delete from attempt where owed in (select id from owed where patient = ?)', patient),
     statement('delete from owed_text where id in (select id from owed where patient = ?)', patient),
     statement(

@@ -7,9 +7,19 @@ import { columns, readStored } from './resources.ts'
 
 export type Kept = { id: string; service: string; legalHold: string | null; keepUntil: string | null; lastTouched: string | null }
 
-/** Everybody who was not erased, in slices: `after` is the last id of the slice before. `lastTouched` is an instant. */
+/**
+ * Everybody who was not erased and is not part of another record, in slices: `after` is the last id of the slice before. `lastTouched`
+ * is an instant.
+ */
 export const peopleKept = (database: Database, after: string, limit: number): Promise<Kept[]> =>
-  database.query(statement(`${kept} where p.erased_at is null and p.id > ? order by p.id limit ?`, after, limit))
+  database.query(
+    statement(
+      `${kept} where p.erased_at is null and p.id > ?
+       and not exists (select 1 from merge m where m.source = p.id and m.state = 'merged') order by p.id limit ?`,
+      after,
+      limit,
+    ),
+  )
 
 export async function personKept(database: Database, id: string): Promise<(Kept & { revision: number }) | undefined> {
   const [found] = await database.query<Kept & { revision: number }>(statement(`${kept} where p.erased_at is null and p.id = ?`, id))

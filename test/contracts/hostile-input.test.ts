@@ -318,6 +318,8 @@ const operations = [
   '$override',
   '$override-review',
   '$not-same',
+  '$merge',
+  '$unmerge',
   '$triage',
   '$allocate',
   '$extend',
@@ -439,6 +441,8 @@ const atHome: readonly (readonly [type: string, operation: string])[] = [
   ['Patient', 'override'],
   ['Patient', 'override-review'],
   ['Patient', 'not-same'],
+  ['Patient', 'merge'],
+  ['Patient', 'unmerge'],
   ['Patient', 'validate'],
 ]
 

@@ -262,7 +262,7 @@ describe('what is not here', () => {
   test('operations, types, searches and versions there are not', async () => {
     const at = await gateway.handIn(caseBundle({ plan: ['recovery'] }))
     for (const [path, statuses] of [
-      [`/fhir/${at.Patient}/$merge`, [404, 501]],
+      [`/fhir/${at.Patient}/$graph`, [404, 501]],
       ['/fhir/$export', [404, 501]],
       ['/fhir/Spaceship', [404]],
       ['/fhir/Patient/never', [404]],

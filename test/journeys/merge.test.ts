@@ -1,0 +1,397 @@
+/**
+ * Two records of one person become one, and two again when it was wrong: nothing is lost, partners keep what they are at, and nobody is
+ * told about the other person.
+ */
+import type { Bundle, Parameters, Patient, Resource } from '@medplum/fhirtypes'
+import fc from 'fast-check'
+import { afterEach, describe, expect, test } from 'vitest'
+import { usualYears } from '../../src/domain/retention.ts'
+import { eraseNow } from '../../src/exchange/erasing.ts'
+import { caseBundle, consentOf, type Given, type PartnerName, partners, usual, words } from '../fixtures/case-bundle.ts'
+import { type Gateway, of, openGateway, standing } from '../fixtures/gateway.ts'
+import { referral } from '../fixtures/referral.ts'
+
+let gateway: Gateway
+afterEach(() => gateway.close())
+
+type Who = 'Anna' | 'Berta'
+const numbers = { Anna: ['9990004005', 'B1357CD', '451'], Berta: ['9990004013', 'B2468EF', '452'] } as const
+
+/** A case whose every word ends in the name of whose it is. */
+function caseFor(who: Who, given: Given = {}): Bundle {
+  const [nhsNumber, noms, phone] = numbers[who]
+  let text = JSON.stringify(caseBundle({ ...given, nhsNumber, noms }))
+  for (const word of Object.values(words))
+    text = text.replaceAll(word, word.startsWith('07') ? word.replace('451', phone) : `${word}${who}`)
+  return JSON.parse(text.replaceAll('"1987-02-11"', who === 'Anna' ? '"1987-02-11"' : '"1990-06-30"')) as Bundle
+}
+/** Does anything of this person stand in it? */
+const isIn = (text: string, who: Who): boolean =>
+  Object.values(words).some((word) => text.includes(word.startsWith('07') ? word.replace('451', numbers[who][2]) : `${word}${who}`)) ||
+  numbers[who].slice(0, 2).some((number) => text.includes(number))
+
+const parameters = (...parameter: object[]) => ({ resourceType: 'Parameters', parameter })
+const naming = (name: string, ref: string) => ({ name, valueReference: { reference: ref } })
+const merge = (source: string, target: string, ...more: object[]) =>
+  gateway.service.call<Parameters>(
+    'POST',
+    '/fhir/Patient/$merge',
+    parameters(naming('source-patient', source), naming('target-patient', target), ...more),
+  )
+const unmerge = (patient: string, ...more: object[]) => gateway.service.call('POST', `/fhir/${patient}/$unmerge`, parameters(...more))
+const ok = <R extends { status: number; text: string }>(answer: R): R => {
+  if (answer.status >= 300) throw new Error(`${answer.status} ${answer.text}`)
+  return answer
+}
+const reasons = async () => [...new Set((await gateway.work()).map(({ reason }) => reason))].sort()
+const kinds = [
+  'CarePlan',
+  'CareTeam',
+  'Condition',
+  'Consent',
+  'Flag',
+  'MedicationStatement',
+  'Observation',
+  'ServiceRequest',
+  'Task',
+] as const
+
+/** Everything a client can read about a person, without versions and times. */
+async function recordOf(patient: string, client = gateway.service): Promise<string[]> {
+  const all: Resource[] = []
+  for (const kind of kinds) all.push(...(await client.find(kind, `patient=${patient}`)))
+  const { meta: _m, ...person } = (await client.call<Patient>('GET', `/fhir/${patient}`)).body ?? {}
+  return [
+    ...all.map(({ meta, ...rest }) => JSON.stringify({ ...rest, security: meta?.security, tag: meta?.tag })),
+    JSON.stringify(person),
+  ].sort()
+}
+/** What a partner holds of anybody, as text. */
+async function shelfOf(name: PartnerName): Promise<string> {
+  const all: Resource[] = []
+  for (const kind of ['Patient', 'CarePlan', 'Condition', 'Flag', 'MedicationStatement', 'Observation', 'Task'] as const)
+    all.push(...(await gateway.as(name).find(kind)))
+  return JSON.stringify(all)
+}
+
+describe('two records become one', () => {
+  test('the handover a partner is at goes on as it is, about the one person; the source leads to the target', async () => {
+    gateway = await openGateway()
+    const anna = await gateway.handIn(caseFor('Anna', { plan: ['recovery'] }))
+    const target = `Patient/${(ok(await gateway.service.call('POST', '/fhir/Patient', { resourceType: 'Patient', name: [{ family: 'Twice', given: ['Jo'] }] })).body as Patient).id}`
+    const task = await gateway.handover('recovery')
+    ok(await gateway.as('recovery').call('PATCH', `/fhir/Task/${task.id}`, [{ op: 'replace', path: '/status', value: 'accepted' }]))
+    const { body } = ok(await merge(anna.Patient as string, target))
+    await gateway.settled()
+    const kept = body.parameter?.find(({ name }) => name === 'result')?.resource as Patient
+    expect([kept.link?.[0], kept.birthDate, kept.name?.map(({ family }) => family)]).toEqual([
+      { other: { reference: anna.Patient }, type: 'replaces' },
+      '1987-02-11',
+      ['Twice', 'FennimarshAnna'],
+    ])
+    const left = (await gateway.service.call<Patient>('GET', `/fhir/${anna.Patient}`)).body
+    expect([left.active, left.link]).toEqual([false, [{ other: { reference: target }, type: 'replaced-by' }]])
+    const after = await gateway.handover('recovery')
+    expect([after.id, standing(after), after.for?.reference]).toEqual([task.id, 'accepted accepted', target])
+    const [told] = await gateway.as('recovery').find('Patient')
+    expect([told?.id, told?.name?.[0]?.family]).toEqual([target.slice(8), 'Twice'])
+    expect(await gateway.as('recovery').find('Task')).toHaveLength(1)
+    // The history is whole, under the source's key and the target's.
+    const history = ok(await gateway.service.call<Bundle>('GET', `/fhir/${anna.CarePlan}/_history`)).body
+    expect(of(history, 'CarePlan').map(({ subject }) => subject.reference)).toEqual([target, anna.Patient])
+    // The partner goes on answering, and the service reads it in the one record.
+    ok(await gateway.as('recovery').call('PATCH', `/fhir/Task/${task.id}`, [{ op: 'replace', path: '/status', value: 'in-progress' }]))
+    const account = ok(await gateway.service.call('GET', `/fhir/${target}/$who-was-told`)).text
+    expect(account).toContain('wear-recovery')
+  })
+
+  test('a message that had not left is written again from the one record', async () => {
+    gateway = await openGateway()
+    gateway.partner('recovery').answers = 503
+    const anna = await gateway.handIn(caseFor('Anna', { plan: ['recovery'] }))
+    const berta = await gateway.handIn(caseFor('Berta', { plan: ['recovery'], agreed: null }))
+    ok(await merge(anna.Patient as string, berta.Patient as string))
+    gateway.partner('recovery').received.length = 0
+    gateway.partner('recovery').answers = 200
+    await gateway.turn('P1D')
+    const due = await gateway.owed('due')
+    expect(due.filter(({ basis }) => basis !== '[]')).toEqual([])
+    for (const { patient } of await gateway.owed('delivered')) expect(berta.Patient).toBe(`Patient/${patient}`)
+  })
+
+  test('two agreements that are not the same: the partner they differ about is told nothing, until the person says it anew', async () => {
+    gateway = await openGateway()
+    const anna = await gateway.handIn(caseFor('Anna', { plan: ['recovery', 'probation'] }))
+    const berta = await gateway.handIn(caseFor('Berta', { plan: ['recovery', 'probation'], agreed: { recovery: usual.recovery } }))
+    const from = gateway.partner('probation').received.length
+    ok(await merge(anna.Patient as string, berta.Patient as string))
+    await gateway.settled()
+    expect(await reasons()).toEqual(expect.arrayContaining(['consents-differ', 'merge-plans']))
+    expect(await shelfOf('probation')).not.toMatch(/Anna|Berta/)
+    for (const { text } of gateway.partner('probation').received.slice(from)) expect(text).not.toMatch(/Anna|Berta/)
+    expect(await shelfOf('recovery')).toContain('FennimarshBerta')
+    const agreed = consentOf({ patient: berta.Patient as string, agreed: usual, at: '2026-04-02T09:00:00Z' })
+    ok(await gateway.service.call('POST', '/fhir/Consent', agreed))
+    await gateway.settled()
+    expect(await reasons()).not.toContain('consents-differ')
+    expect(await shelfOf('probation')).toContain('FennimarshBerta')
+  })
+
+  test('a referrer reads what it read before, byte for byte', async () => {
+    gateway = await openGateway()
+    const { body } = await gateway.client('prison-health').call<Bundle>('POST', '/fhir/$process-message', referral({ known: true }))
+    const anna = await gateway.handIn(caseFor('Anna', { plan: ['recovery'] }))
+    const read = async () => {
+      const [tasks, requests] = [
+        await gateway.client('prison-health').find('Task'),
+        await gateway.client('prison-health').find('ServiceRequest'),
+      ]
+      return [...tasks, ...requests].map(({ meta: _m, ...rest }) => JSON.stringify(rest))
+    }
+    const before = await read()
+    ok(await merge(`Patient/${of(body, 'Patient')[0]?.id}`, anna.Patient as string))
+    expect(await read()).not.toEqual([])
+    const after = await read()
+    expect(after.join()).not.toContain(anna.Patient as string)
+    expect(after[1]).toEqual(before[1])
+    // What the record it is part of now says may answer what was asked for; whom it is about does not change.
+    expect(JSON.parse(after[0] as string).for).toEqual(JSON.parse(before[0] as string).for)
+  })
+
+  test('what can not be merged says so, a preview changes nothing, and nothing is written to a record that is part of another', async () => {
+    gateway = await openGateway()
+    const anna = await gateway.handIn(caseFor('Anna', { plan: ['recovery'] }))
+    const berta = await gateway.handIn(caseFor('Berta', { plan: ['recovery'] }))
+    const [a, b] = [anna.Patient as string, berta.Patient as string]
+    expect((await merge(a, a)).status).toBe(422)
+    expect((await merge(a, 'Patient/nobody')).status).toBe(404)
+    expect(
+      (
+        await gateway
+          .client('other-system')
+          .call('POST', '/fhir/Patient/$merge', parameters(naming('source-patient', a), naming('target-patient', b)))
+      ).status,
+    ).toBe(404)
+    expect((await gateway.as('recovery').call('POST', '/fhir/Patient/$merge', parameters())).status).toBe(403)
+    const rows = await gateway.rows()
+    expect((await merge(a, b, { name: 'preview', valueBoolean: true })).text).toContain('FennimarshAnna')
+    expect(await gateway.rows()).toEqual(rows)
+    ok(await merge(a, b))
+    expect((await merge(a, b)).status).toBe(409)
+    const written = await gateway.service.call('POST', '/fhir/Flag', {
+      resourceType: 'Flag',
+      status: 'active',
+      code: { text: 'x' },
+      subject: { reference: a },
+    })
+    expect([written.status, written.text.includes(b)]).toEqual([409, true])
+    expect((await unmerge(a)).status).toBe(200)
+    expect((await unmerge(a)).status).toBe(409)
+  })
+})
+
+describe('and two again', () => {
+  test('each has what was theirs, to the letter; partners hold what they held', async () => {
+    gateway = await openGateway()
+    const anna = await gateway.handIn(caseFor('Anna', { plan: ['recovery', 'probation'] }))
+    const berta = await gateway.handIn(caseFor('Berta', { plan: ['enhanced', 'practice'] }))
+    const [a, b] = [anna.Patient as string, berta.Patient as string]
+    const own = async (patient: string) => (await recordOf(patient)).filter((text) => !/"resourceType":"Task"|Id\/handover/.test(text))
+    const before = [await own(a), await own(b)]
+    ok(await merge(a, b))
+    await gateway.settled()
+    ok(await unmerge(b, { name: 'reason', valueString: 'Two cousins' }))
+    await gateway.settled()
+    expect([await own(a), await own(b)]).toEqual(before)
+    for (const name of ['recovery', 'probation'] as const)
+      expect([await shelfOf(name)].map((text) => [isIn(text, 'Anna'), isIn(text, 'Berta')])).toEqual([[true, false]])
+    const enhanced = await shelfOf('enhanced')
+    expect([isIn(enhanced, 'Anna'), isIn(enhanced, 'Berta')]).toEqual([false, true])
+    // Not proposed again for what they had in common.
+    expect(await reasons()).not.toContain('duplicate')
+  })
+
+  test('what was recorded meanwhile is told to nobody until a person has said whose it is', async () => {
+    gateway = await openGateway()
+    const anna = await gateway.handIn(caseFor('Anna', { plan: ['recovery'] }))
+    const berta = await gateway.handIn(caseFor('Berta', { plan: ['recovery'] }))
+    const [a, b] = [anna.Patient as string, berta.Patient as string]
+    ok(await merge(a, b))
+    const fact = {
+      resourceType: 'Flag',
+      status: 'active',
+      code: { text: 'Quiet room, Lateword' },
+      subject: { reference: b },
+      meta: { security: [{ system: 'https://reconnect.example/fhir/CodeSystem/category', code: 'adjustments' }] },
+    }
+    const late = ok(await gateway.service.call('POST', '/fhir/Flag', fact)).body
+    await gateway.settled()
+    expect(await shelfOf('recovery')).toContain('Lateword')
+    ok(await unmerge(a))
+    await gateway.settled()
+    expect(await shelfOf('recovery')).not.toContain('Lateword')
+    expect(await reasons()).toContain('unsorted')
+    const { meta: _m, ...plain } = (await gateway.service.call<Resource & { code: object }>('GET', `/fhir/Flag/${late.id}`)).body
+    ok(await gateway.service.call('PUT', `/fhir/Flag/${late.id}`, { ...plain, meta: fact.meta }))
+    await gateway.settled()
+    expect(await shelfOf('recovery')).toContain('Lateword')
+    expect(await reasons()).not.toContain('unsorted')
+  })
+
+  test('an agreement changed meanwhile permits nothing to anybody, until each says it anew', async () => {
+    gateway = await openGateway()
+    const anna = await gateway.handIn(caseFor('Anna', { plan: ['recovery'] }))
+    const berta = await gateway.handIn(caseFor('Berta', { plan: ['probation'] }))
+    const [a, b] = [anna.Patient as string, berta.Patient as string]
+    ok(await merge(a, b))
+    ok(await gateway.service.call('POST', '/fhir/Consent', consentOf({ patient: b, agreed: usual, at: '2026-04-02T09:00:00Z' })))
+    ok(await unmerge(a))
+    await gateway.settled()
+    expect(await reasons()).toContain('consents-unsorted')
+    for (const name of ['recovery', 'probation'] as const) expect(await shelfOf(name)).not.toMatch(/Anna|Berta/)
+    for (const patient of [a, b])
+      ok(await gateway.service.call('POST', '/fhir/Consent', consentOf({ patient, agreed: usual, at: '2026-04-02T10:00:00Z' })))
+    await gateway.settled()
+    expect(await reasons()).not.toContain('consents-unsorted')
+    const recovery = await shelfOf('recovery')
+    expect([isIn(recovery, 'Anna'), isIn(recovery, 'Berta')]).toEqual([true, false])
+  })
+
+  test('erasing the record erases what was merged into it, and not the other way round', async () => {
+    gateway = await openGateway()
+    const anna = await gateway.handIn(caseFor('Anna', { plan: ['recovery'], agreed: null }))
+    const berta = await gateway.handIn(caseFor('Berta', { plan: ['recovery'], agreed: null }))
+    const [a, b] = [anna.Patient?.slice(8) as string, berta.Patient?.slice(8) as string]
+    ok(await merge(`Patient/${a}`, `Patient/${b}`))
+    const where = { database: gateway.database, now: gateway.clock.now, years: usualYears }
+    const decided = { by: 'guardian', reason: 'asked' }
+    expect(await eraseNow(where, a, decided)).toMatchObject({ outcome: 'refused' })
+    expect(await eraseNow(where, b, decided)).toEqual({ outcome: 'done' })
+    for (const one of [a, b]) expect((await gateway.service.call('GET', `/fhir/Patient/${one}`)).status).toBe(410)
+    const versions = await gateway.database.query<{ n: number }>({
+      sql: 'select count(*) as n from resource_version where body is not null and patient is not null',
+      params: [],
+    })
+    expect(versions).toEqual([{ n: 0 }])
+  })
+
+  test('three records, undone in the order that leaves each whole', async () => {
+    gateway = await openGateway()
+    const create = async (family: string) =>
+      `Patient/${ok(await gateway.service.call('POST', '/fhir/Patient', { resourceType: 'Patient', name: [{ family }] })).body.id}`
+    const [one, two, three] = [await create('One'), await create('Two'), await create('Three')]
+    ok(await merge(one, two))
+    ok(await merge(two, three))
+    expect((await unmerge(one)).status).toBe(409)
+    ok(await unmerge(two))
+    ok(await unmerge(one))
+    for (const patient of [one, two, three])
+      expect((await gateway.service.call<Patient>('GET', `/fhir/${patient}`)).body).toMatchObject({ name: [{}] })
+    expect((await gateway.service.find('Patient', 'active=false')).length).toBe(0)
+  })
+})
+
+/** Runs for fifteen seconds; `MERGE_SECONDS=600` for longer. */
+const seconds = Number(process.env.MERGE_SECONDS ?? 15)
+const names = Object.keys(partners) as PartnerName[]
+const someone = fc.constantFrom<Who>('Anna', 'Berta')
+const some = fc.subarray(names)
+const command = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('agree' as const), who: someone, to: some }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('merge' as const), who: someone }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('unmerge' as const), who: someone }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('write' as const), who: someone }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('busy' as const), name: fc.constantFrom(...names), busy: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const), time: fc.constantFrom('PT5M', 'P1D', 'P20D') }) },
+)
+const start = fc.record({ agreed: fc.option(some, { nil: null }), plan: fc.subarray(names, { minLength: 1 }) })
+
+test('nobody is ever told about the other person: random agreements, merges, un-merges and changes, every byte looked at', {
+  timeout: (seconds + 60) * 1000,
+}, async () => {
+  gateway = await openGateway()
+  await fc.assert(
+    fc.asyncProperty(start, start, fc.array(command, { minLength: 3, maxLength: 12 }), async (first, second, commands) => {
+      await gateway.close()
+      gateway = await openGateway()
+      const agreed = (to: readonly PartnerName[]) => Object.fromEntries(to.map((name) => [name, { upTo: 'R' as const }]))
+      const begin = { Anna: first, Berta: second }
+      const at = {} as Record<Who, string>
+      /** What each person said themselves; what was said while they were one counts for both, as long as they are. */
+      const may: Record<Who, Set<PartnerName> | undefined> = { Anna: undefined, Berta: undefined }
+      let one: { source: Who; target: Who; said?: Set<PartnerName> } | undefined
+      const lates: string[] = []
+      let dead = new Set<string>()
+
+      const allowed = (who: Who, name: PartnerName): boolean => {
+        if (!one) return may[who]?.has(name) === true
+        if (one.said) return one.said.has(name)
+        const other = who === 'Anna' ? 'Berta' : 'Anna'
+        return (may[who] ?? may[other])?.has(name) === true
+      }
+      const seen = new Map(names.map((name) => [name, 0]))
+      const look = async () => {
+        await gateway.settled()
+        for (const name of names) {
+          const received = gateway.partner(name).received
+          const fresh = received.slice(seen.get(name)).map(({ text }) => text)
+          seen.set(name, received.length)
+          for (const text of [...fresh, await shelfOf(name)]) {
+            for (const who of ['Anna', 'Berta'] as const)
+              if (isIn(text, who) && !allowed(who, name)) throw new Error(`${name} was told about ${who}: ${text}`)
+            for (const word of dead) if (text.includes(word)) throw new Error(`${name} was told ${word}`)
+          }
+        }
+      }
+      for (const who of ['Anna', 'Berta'] as const) {
+        const { agreed: to, plan } = begin[who]
+        may[who] = to ? new Set(to) : undefined
+        at[who] = (await gateway.handIn(caseFor(who, { plan, agreed: to ? agreed(to) : null }))).Patient as string
+      }
+      await look()
+      for (const each of commands) {
+        const home = 'who' in each ? at[one ? one.target : each.who] : ''
+        if (each.do === 'agree') {
+          ok(
+            await gateway.service.call(
+              'POST',
+              '/fhir/Consent',
+              consentOf({ patient: home, agreed: agreed(each.to), at: gateway.clock.now().toISOString() }),
+            ),
+          )
+          if (one) one.said = new Set(each.to)
+          else may[each.who] = new Set(each.to)
+        } else if (each.do === 'merge' && !one) {
+          const target = each.who === 'Anna' ? 'Berta' : 'Anna'
+          ok(await merge(at[each.who], at[target]))
+          one = { source: each.who, target }
+        } else if (each.do === 'unmerge' && one) {
+          ok(await unmerge(at[each.who]))
+          // Nobody knows whose it was: neither has said anything that counts.
+          if (one.said) may.Anna = may.Berta = new Set()
+          one = undefined
+          dead = new Set(lates)
+        } else if (each.do === 'write') {
+          const word = `Lateword${lates.length}x`
+          if (one) lates.push(word)
+          const text = one ? word : `${words.adjustments}${each.who}`
+          ok(
+            await gateway.service.call('POST', '/fhir/Flag', {
+              resourceType: 'Flag',
+              status: 'active',
+              code: { text },
+              subject: { reference: home },
+              meta: { security: [{ system: 'https://reconnect.example/fhir/CodeSystem/category', code: 'adjustments' }] },
+            }),
+          )
+        } else if (each.do === 'busy') gateway.partner(each.name).answers = each.busy ? 503 : 200
+        else if (each.do === 'wait') await gateway.turn(each.time)
+        await look()
+        await gateway.turn('PT1M')
+        // What was tried again meanwhile was still allowed then.
+        await look()
+      }
+    }),
+    { numRuns: 10_000, interruptAfterTimeLimit: seconds * 1000, markInterruptAsFailure: false },
+  )
+})
