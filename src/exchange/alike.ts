@@ -30,7 +30,7 @@ export async function learnAlike(database: Database, change: Change, together: r
   for (const { state, source } of situation.merges) if (state === 'merged') others.delete(source)
   const alike: Alike[] = []
   for (const [id, other] of others) {
-    const why = likenessOf(patient, other).filter((kind) => !ruledOut(situation.merges, id).has(kind))
+    const why = likenessOf(patient, other).filter((kind) => !ruledOut(situation.merges, situation.patient, id).has(kind))
     // One item for two records: on the one that was written first.
     if (why.length && !(await isOpenAbout(database, situation.service.id, id, aboutDuplicate(situation.patient))))
       alike.push({ patient: id, why })
@@ -42,9 +42,11 @@ const patientIn = ({ situation }: Change): Patient | undefined =>
   situation.record.get(`Patient/${situation.patient}`)?.body as Patient | undefined
 
 /** Somebody looked at these two and said that they are two people, though they have this in common. */
-function ruledOut(merges: readonly Merge[], other: string): Set<Likeness> {
-  const decided = merges.filter(({ state, source, target }) => state !== 'merged' && (source === other || target === other))
-  return new Set(decided.flatMap((one) => detailOf(one).alike ?? []))
+function ruledOut(merges: readonly Merge[], one: string, other: string): Set<Likeness> {
+  const decided = merges.filter(
+    ({ state, source, target }) => state !== 'merged' && [source, target].sort().join() === [one, other].sort().join(),
+  )
+  return new Set(decided.flatMap((row) => detailOf(row).alike ?? []))
 }
 
 /** Part of the plan step. What is not said again is resolved, when it was looked for (change.ts). */

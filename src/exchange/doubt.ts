@@ -21,24 +21,23 @@ export function groundsFor(
 ): Grounds {
   const governs = merges.length ? governing(consents) : undefined
   if (!governs) return { consents }
-  const names = (some: readonly At[] | undefined) => some?.some(isAt(governs)) === true
+  const names = (some: readonly At[] | undefined) => some?.some(isOf(governs)) === true
   const details = merges.map((one) => ({ state: one.state, ...detailOf(one) }))
-  if (details.some(({ state, unsorted }) => state === 'undone' && names(unsorted))) return { consents: [], doubt: 'unsorted' }
+  if (details.some(({ unsorted }) => names(unsorted))) return { consents: [], doubt: 'unsorted' }
   const rivals = details.flatMap(({ state, rivals }) => (state === 'merged' && names(rivals) ? (rivals as At[]) : []))
-  const others = consents.filter((one) => one !== governs && rivals.some(isAt(one)))
-  if (rivals.length === 0) return { consents }
-  // A rival that was changed or is gone is no longer what its person said.
-  if (new Set(rivals.map(([ref]) => ref)).size !== others.length + 1) return { consents: [], doubt: 'differ' }
+  const others = consents.filter((one) => one !== governs && rivals.some(isOf(one)))
+  if (others.length === 0) return { consents }
   const each = [governs, ...others].map((one) => tells([one]))
   if (each.some(({ told }) => told !== each[0]?.told)) return { consents: [], doubt: 'differ' }
   const changesAt = each.flatMap((one) => one.changesAt ?? []).sort()[0]
   return { consents, ...(changesAt ? { changesAt } : {}) }
 }
 
-const isAt =
-  ({ id, meta }: Consent) =>
-  ([ref, version]: At): boolean =>
-    ref === `Consent/${id}` && String(version) === meta?.versionId
+/** Whatever its version: records that are moved again keep their doubts. Only a new agreement ends them. */
+const isOf =
+  ({ id }: Consent) =>
+  ([ref]: At): boolean =>
+    ref === `Consent/${id}`
 
 /** Part of the plan step: what a merge, or its undoing, left for a person to say. */
 export function askAboutDoubt(change: Change, known: Understanding): void {

@@ -164,6 +164,9 @@ const rehomed = (resource: Resource, from: string, to: string): Resource =>
 function takeMessages(from: Change, to: Change): void {
   for (const owed of from.situation.owed)
     if (/^(due|parked)$/.test(owed.state) && owed.basis !== '[]') from.void(owed, 'the record was merged into another one')
+  // Records that were one before know of each other's messages: the same rows, as they stand now.
+  const mine = new Map(from.situation.owed.map((one) => [one.id, one]))
+  to.situation.owed = to.situation.owed.map((one) => mine.get(one.id) ?? one)
   const known = new Set(to.situation.owed.map(({ id }) => id))
   to.situation.owed.push(...from.situation.owed.filter(({ id }) => !known.has(id)))
 }

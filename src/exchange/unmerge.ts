@@ -79,7 +79,7 @@ async function mergeOf(
   const situation = await situationOf(exchange, patient)
   if (!situation || situation.service.id !== request.caller.service)
     throw refuse(404, 'not-found', 'There is no such Patient here.', 'Patient')
-  const standing = situation.merges.filter(({ state }) => state === 'merged')
+  const standing = situation.merges.filter(({ state, source, target }) => state === 'merged' && (source === patient || target === patient))
   const asked = isMergedAway(situation) ? standing.filter((one) => one.source === patient) : standing
   const some = source ? asked.filter((one) => one.source === source.patient) : asked
   if (some.length === 0) throw refuse(409, 'conflict', 'There is no such merge to undo.', source?.at ?? 'Patient')

@@ -31,14 +31,16 @@ export const undoMerge = (id: string, at: string, detail: string): Statement =>
     statement(`update merge set state = 'undone', undone_at = ?, detail = ? where id = ? and state = 'merged'`, at, detail, id),
   )
 
-/** Everything decided about this record, the oldest first. */
+/** Everything decided about this record and those it was ever one with, the oldest first. */
 export async function mergesOf(database: Database, patient: string): Promise<Merge[]> {
+  const all = JSON.stringify([patient, ...(await everJoined(database, patient))])
   const rows = await database.query<Omit<Merge, 'undoneAt'> & { undoneAt: string | null }>(
     statement(
-      `select id, service, state, source, target, at, undone_at as undoneAt, detail from merge where source = ?
-       union select id, service, state, source, target, at, undone_at, detail from merge where target = ? order by at, id`,
-      patient,
-      patient,
+      `select id, service, state, source, target, at, undone_at as undoneAt, detail from merge where source in (select value from json_each(?))
+       union select id, service, state, source, target, at, undone_at, detail from merge where target in (select value from json_each(?))
+       order by at, id`,
+      all,
+      all,
     ),
   )
   return rows.map(({ undoneAt, ...row }) => ({ ...row, ...(undoneAt === null ? {} : { undoneAt }) }))
