@@ -5,10 +5,11 @@
 import type { Consent } from '@medplum/fhirtypes'
 import { governing } from '../domain/consent.ts'
 import { isUnsorted } from '../domain/resources.ts'
+import type { Merge } from '../store/merges.ts'
 import type { Change } from './change.ts'
 import type { Understanding } from './consider.ts'
 import { type At, detailOf } from './merge-detail.ts'
-import { resourcesOf, type Situation } from './situation.ts'
+import { consentsOf, resourcesOf, type Situation } from './situation.ts'
 
 /** The agreements to decide on: all of them, or none. `doubt`: why none. */
 export type Grounds = { consents: readonly Consent[]; doubt?: 'differ' | 'unsorted'; changesAt?: string }
@@ -21,11 +22,13 @@ export function groundsFor(
 ): Grounds {
   const governs = merges.length ? governing(consents) : undefined
   if (!governs) return { consents }
-  const names = (some: readonly At[] | undefined) => some?.some(isOf(governs)) === true
   const details = merges.map((one) => ({ state: one.state, ...detailOf(one) }))
-  if (details.some(({ unsorted }) => names(unsorted))) return { consents: [], doubt: 'unsorted' }
-  const rivals = details.flatMap(({ state, rivals }) => (state === 'merged' && names(rivals) ? (rivals as At[]) : []))
-  const others = consents.filter((one) => one !== governs && rivals.some(isOf(one)))
+  const bound = boundWith(
+    `Consent/${governs.id}`,
+    details.flatMap(({ state, rivals }) => (state === 'merged' && rivals ? [rivals.map(([ref]) => ref)] : [])),
+  )
+  if (unsortedIn(merges).some(([ref]) => bound.has(ref))) return { consents: [], doubt: 'unsorted' }
+  const others = consents.filter((one) => one !== governs && bound.has(`Consent/${one.id}`))
   if (others.length === 0) return { consents }
   const each = [governs, ...others].map((one) => tells([one]))
   if (each.some(({ told }) => told !== each[0]?.told)) return { consents: [], doubt: 'differ' }
@@ -33,11 +36,35 @@ export function groundsFor(
   return { consents, ...(changesAt ? { changesAt } : {}) }
 }
 
-/** Whatever its version: records that are moved again keep their doubts. Only a new agreement ends them. */
-const isOf =
-  ({ id }: Consent) =>
-  ([ref]: At): boolean =>
-    ref === `Consent/${id}`
+/** Of three records or more: those that stand against each other at whatever remove. */
+function boundWith(ref: string, rivals: readonly (readonly string[])[]): Set<string> {
+  const bound = new Set([ref])
+  for (let before = 0; before < bound.size; ) {
+    before = bound.size
+    for (const some of rivals) if (some.some((one) => bound.has(one))) for (const one of some) bound.add(one)
+  }
+  return bound
+}
+
+/**
+ * Two agreements that both have to permit, once their records are one. Whatever their versions: records that are moved again keep their
+ * doubts, and only a new agreement ends them. A record without one counts for nothing, unless what was said while it was part of another
+ * may have been its person's.
+ */
+export function rivalsOf(both: readonly [Situation, Situation]): At[] | undefined {
+  const doubted: At[] = []
+  const governs = both.flatMap((situation) => {
+    const consent = governing(consentsOf(situation))
+    const own = situation.merges.filter(({ source, target }) => source === situation.patient || target === situation.patient)
+    const unsorted = unsortedIn(own)
+    if (!consent || unsorted.some(([ref]) => ref === `Consent/${consent.id}`)) doubted.push(...unsorted)
+    return consent ? [at(consent)] : []
+  })
+  return governs.length === 2 || doubted.length ? [...governs, ...doubted] : undefined
+}
+
+const at = ({ id, meta }: Consent): At => [`Consent/${id}`, Number(meta?.versionId)]
+const unsortedIn = (merges: readonly Merge[]): At[] => merges.flatMap((one) => detailOf(one).unsorted ?? [])
 
 /** Part of the plan step: what a merge, or its undoing, left for a person to say. */
 export function askAboutDoubt(change: Change, known: Understanding): void {

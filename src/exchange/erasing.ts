@@ -129,7 +129,8 @@ async function erasing(
     }
   // What was merged into this record goes with it: older versions and messages of it stand under a key of their own.
   const parts = await Promise.all((await mergedInto(database, patient)).map((one) => personKept(database, one)))
-  const all = [person, ...parts.flatMap((one) => one ?? [])]
+  // The whole last: interrupted, it is still there to be erased again.
+  const all = [...parts.flatMap((one) => one ?? []), person]
   const because = [
     ...(await inTheWay(person)),
     ...(await Promise.all(parts.flatMap((one) => (one ? [obstacles(database, one, 'must be empty')] : [])))).flat(),

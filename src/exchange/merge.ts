@@ -3,14 +3,13 @@
  * target's record: sealed anew with its key, its references set right, versions and audit left as they were. The source stays as an
  * inactive Patient that leads to the target. What was moved is kept, so that it can be undone (unmerge.ts).
  *
- * Partners keep the handovers they have; what they are told is planned anew from the one record, and no partner is told anything that
- * both people's agreements do not permit (doubt.ts): should the merge be wrong, nobody was told about the other person.
+ * Partners keep the handovers they have; what they are told is planned anew from the one record. Where both records have an agreement, no
+ * partner is told anything that not both permit (doubt.ts). Where only one has, it counts for the one person that somebody says they are.
  *
  * @see hl7.org/fhir/R5/patient-operation-merge.html
  */
 import type { CarePlan, CareTeam, Parameters, Patient, Resource } from '@medplum/fhirtypes'
 import type { Request } from '../access/caller.ts'
-import { governing } from '../domain/consent.ts'
 import { codeIn } from '../domain/resources.ts'
 import { outcome, refuse } from '../fhir/outcome.ts'
 import { ours } from '../fhir/systems.ts'
@@ -21,6 +20,7 @@ import { resolveWorkItemAbout } from '../store/work-items.ts'
 import { aboutDuplicate } from './alike.ts'
 import { commit, isRace } from './amend.ts'
 import { actorOf, type Change } from './change.ts'
+import { rivalsOf } from './doubt.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { isMergedAway, type MergeDetail } from './merge-detail.ts'
 import { saidIn } from './merge-said.ts'
@@ -28,7 +28,7 @@ import { joined } from './merged-patient.ts'
 import { patientOf, twoOf } from './not-same.ts'
 import { fingerprintOf, once } from './once.ts'
 import { rewriteReferences } from './references.ts'
-import { consentsOf, ofType, resourcesOf, type Situation, serviceShelf } from './situation.ts'
+import { ofType, resourcesOf, type Situation, serviceShelf } from './situation.ts'
 
 const attempts = 20
 
@@ -108,7 +108,7 @@ const answerOf = (patient: Resource, text: string): Answer => {
 function together(from: Change, to: Change, row: Merge, reason: string | undefined): Resource {
   const shelf = serviceShelf(row.service)
   const [source, target] = [patientOf(from.situation), patientOf(to.situation)]
-  const [mine, theirs] = [governing(consentsOf(from.situation)), governing(consentsOf(to.situation))]
+  const rivals = rivalsOf([from.situation, to.situation])
   const detail: MergeDetail = {
     patients: [from, to].map(({ situation }) => at(situation.record.get(`Patient/${situation.patient}`) as Stored)),
     stood: [...to.situation.record.values()].filter(({ patient, id }) => patient === row.target && id !== row.target).map(at),
@@ -137,18 +137,15 @@ function together(from: Change, to: Change, row: Merge, reason: string | undefin
     link: [...(source.link ?? []), { other: { reference: `Patient/${row.target}` }, type: 'replaced-by' }],
   })
   const kept = to.put(shelf, joined(source, target))
-  if (mine && theirs) {
-    const version = detail.moved?.find(([ref]) => ref === `Consent/${mine.id}`)?.[2] as number
-    detail.rivals = [[`Consent/${mine.id}`, version], at(to.situation.record.get(`Consent/${theirs.id}`) as Stored)]
-  }
+  if (rivals) detail.rivals = rivals
   row.detail = JSON.stringify(detail)
   const told = JSON.stringify({ source: `Patient/${row.source}`, target: `Patient/${row.target}`, ...(reason ? { because: reason } : {}) })
   from.audit({ action: 'merge', entity: `Patient/${row.source}/_history/${left.version}`, detail: told })
   to.audit({ action: 'merge', entity: `Patient/${row.target}/_history/${kept.version}`, detail: told })
   if (bothPlanned) to.ask({ about: `merge:${row.id}`, reason: 'merge-plans', words: plansWords })
-  const merges = [...from.situation.merges, row]
-  from.situation.merges = merges
-  to.situation.merges = [...to.situation.merges, row]
+  // What was decided about either holds for the one record, at once.
+  const known = new Map([...from.situation.merges, ...to.situation.merges, row].map((one) => [one.id, one]))
+  from.situation.merges = to.situation.merges = [...known.values()]
   return kept.body as Resource
 }
 

@@ -89,8 +89,14 @@ async function mergeOf(
   const target = await situationOf(exchange, row.target)
   if (target && isMergedAway(target))
     throw refuse(409, 'conflict', 'The record it was merged into is part of another one: undo that first.', 'Patient')
+  // What a later merge noted as standing there is of this one as well: it would come back with it.
+  const later = target?.merges.find((one) => one.state === 'merged' && one.target === row.target && stoodAt(one) > stoodAt(row))
+  if (later) throw refuse(409, 'conflict', `Patient/${later.source} was merged into this record later: undo that first.`, 'Patient')
   return row
 }
+
+/** The version of the target's Patient that a merge found. */
+const stoodAt = (row: Merge): number => detailOf(row).patients?.find(([ref]) => ref === `Patient/${row.target}`)?.[1] ?? 0
 
 /** What the merge found, as it stood then: by reference. What is no longer kept is left out. */
 async function versionsOf({ database }: Exchange, row: Merge): Promise<Map<string, Resource>> {
@@ -114,7 +120,10 @@ function apart(from: Change, to: Change, row: Merge, before: ReadonlyMap<string,
   const own = new Map(stood)
   const back = (resource: Resource) =>
     rewriteReferences(resource, (reference) => (reference === `Patient/${row.target}` ? `Patient/${row.source}` : undefined))
-  const changed: string[] = []
+  // The merge itself wrote one version of each.
+  const changed = [...from.situation.record.values()].flatMap(({ type, id, version }) =>
+    id === row.target && type === 'Patient' && version > stoodAt(row) + 1 ? [`${type}/${id}`] : [],
+  )
   let agreed = false
 
   // Ours now, and of the plan that goes back: so do its handovers.

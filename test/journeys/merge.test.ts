@@ -275,6 +275,74 @@ describe('and two again', () => {
     expect(versions).toEqual([{ n: 0 }])
   })
 
+  test('two merged into one are undone from the last: nothing of the first comes back with the second', async () => {
+    gateway = await openGateway()
+    const create = async (family: string, more = {}) =>
+      `Patient/${ok(await gateway.service.call('POST', '/fhir/Patient', { resourceType: 'Patient', name: [{ family }], ...more })).body.id}`
+    const [one, two, home] = [await create('One', { birthDate: '1990-06-30' }), await create('Two'), await create('Home')]
+    const asItWas = ok(await gateway.service.call<Patient>('GET', `/fhir/${home}`)).body
+    ok(await merge(one, home))
+    ok(await merge(two, home))
+    const early = await unmerge(one)
+    expect([early.status, early.text.includes(two)]).toEqual([409, true])
+    const now = ok(await gateway.service.call<Patient>('GET', `/fhir/${home}`)).body
+    ok(await gateway.service.call('PUT', `/fhir/${home}`, { ...now, gender: 'female' }))
+    ok(await unmerge(two))
+    expect((await gateway.work()).find(({ reason }) => reason === 'unmerged')?.words).toContain(home)
+    ok(await unmerge(one))
+    const { meta: _m, ...left } = ok(await gateway.service.call<Patient>('GET', `/fhir/${home}`)).body
+    expect({ ...left, meta: asItWas.meta }).toEqual(asItWas)
+  })
+
+  test.each([[[]], [['recovery']]] as PartnerName[][][])(
+    'what was said while they were one, %j, may have been either’s: merged again, the agreement of one does not speak for the other',
+    async (said) => {
+      for (const who of ['Anna', 'Berta'] as const) {
+        await gateway?.close()
+        gateway = await openGateway()
+        const anna = await gateway.handIn(caseFor('Anna', { plan: ['recovery'], agreed: null }))
+        const berta = await gateway.handIn(caseFor('Berta', { plan: ['recovery'], agreed: null }))
+        const at = { Anna: anna.Patient as string, Berta: berta.Patient as string }
+        const agree = async (patient: string, to: readonly PartnerName[]) => {
+          const agreed = Object.fromEntries(to.map((name) => [name, usual[name]]))
+          const now = gateway.clock.now().toISOString()
+          ok(await gateway.service.call('POST', '/fhir/Consent', consentOf({ patient, agreed, at: now })))
+          await gateway.turn('PT1M')
+        }
+        ok(await merge(at.Anna, at.Berta))
+        await agree(at.Berta, said)
+        ok(await unmerge(at.Anna))
+        await agree(at[who], ['recovery'])
+        ok(await merge(at.Anna, at.Berta))
+        await gateway.settled()
+        expect(isIn(await shelfOf('recovery'), who === 'Anna' ? 'Berta' : 'Anna')).toBe(false)
+        expect(await reasons()).toContain('consents-unsorted')
+        await agree(at.Berta, ['recovery'])
+        expect(await reasons()).not.toContain('consents-unsorted')
+        expect(await shelfOf('recovery')).toContain('FennimarshBerta')
+      }
+    },
+  )
+
+  test('three agreements of which one differs: merged one after the other, it still counts', async () => {
+    gateway = await openGateway()
+    const both = { recovery: usual.recovery, probation: usual.probation }
+    const anna = await gateway.handIn(caseFor('Anna', { plan: ['probation'], agreed: { recovery: usual.recovery } }))
+    const berta = await gateway.handIn(caseFor('Berta', { plan: ['probation'], agreed: null }))
+    const third = `Patient/${ok(await gateway.service.call('POST', '/fhir/Patient', { resourceType: 'Patient', name: [{ family: 'Third' }] })).body.id}`
+    const later = { [berta.Patient as string]: '2026-04-02T09:00:00Z', [third]: '2026-04-02T10:00:00Z' }
+    for (const [patient, at] of Object.entries(later))
+      ok(await gateway.service.call('POST', '/fhir/Consent', consentOf({ patient, agreed: both, at })))
+    await gateway.settled()
+    // Berta's own agreement permitted it; what Anna did not permit counts from here.
+    expect(await shelfOf('probation')).toContain('Berta')
+    ok(await merge(anna.Patient as string, berta.Patient as string))
+    ok(await merge(berta.Patient as string, third))
+    await gateway.settled()
+    expect(await reasons()).toContain('consents-differ')
+    expect(await shelfOf('probation')).not.toMatch(/Anna|Berta/)
+  })
+
   test('three records, undone in the order that leaves each whole', async () => {
     gateway = await openGateway()
     const create = async (family: string) =>
