@@ -150,10 +150,8 @@ test('whether mappings must be signed is true or false, and nothing else', () =>
 })
 
 describe('HMPPS', () => {
-  const pem = { 'cert.pem': '-----BEGIN CERTIFICATE-----\nx', 'key.pem': '-----BEGIN PRIVATE KEY-----\nx', 'api-key': 'abc\n' } as Record<
-    string,
-    string
-  >
+  const begins = (what: string) => `-----BEGIN ${what}-----\nx`
+  const pem: Record<string, string> = { 'cert.pem': begins('CERTIFICATE'), 'key.pem': begins('PRIVATE KEY'), 'api-key': 'abc\n' }
   const read = (env: Record<string, string>) => {
     const given = readConfig({ MASTER_KEY: Buffer.alloc(32, 1).toString('base64'), ...env }, (path) => {
       const text = pem[path]
