@@ -18,6 +18,7 @@ import codesNeed from './CodeSystem-need.json' with { type: 'json' }
 import codesObservation from './CodeSystem-observation.json' with { type: 'json' }
 import codesPrison from './CodeSystem-prison.json' with { type: 'json' }
 import codesRecipientKind from './CodeSystem-recipient-kind.json' with { type: 'json' }
+import codesRecordMark from './CodeSystem-record-mark.json' with { type: 'json' }
 import codesReferralOutcome from './CodeSystem-referral-outcome.json' with { type: 'json' }
 import codesReferralPhase from './CodeSystem-referral-phase.json' with { type: 'json' }
 import codesReferrerType from './CodeSystem-referrer-type.json' with { type: 'json' }
@@ -44,6 +45,7 @@ const codeSystems = [
   codesObservation,
   codesPrison,
   codesRecipientKind,
+  codesRecordMark,
   codesReferralOutcome,
   codesReferralPhase,
   codesReferrerType,
