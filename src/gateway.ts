@@ -45,6 +45,8 @@ const everyFiveSeconds = '*/5 * * * * *'
 const everySecond = '* * * * * *'
 /** When there is least to do. At a start as well: a night that was missed is made up for. */
 const nightly = '0 17 2 * * *'
+/** The night looks at everybody: a tenth of the time at most, so that who asks meanwhile is hardly any later. */
+const nightRest = 9
 /** Pages given back to the disk in one go, and how many are left for what comes next. */
 const pagesAtOnce = 200
 const pagesLeftFree = 1_000
@@ -173,6 +175,7 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
     failed,
   )
 
+  const ending = new AbortController()
   const stopTidying = wakeUp(
     nightly,
     async () => {
@@ -180,12 +183,14 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
       const tidied = await keepHouse(open.exchange, { years, messagesDays, answersDays })
       const pages = await giveBack(database)
       if (tidied.answers + tidied.messages + tidied.review + pages > 0) log('info', 'house.kept', { ...tidied, pages })
-      log('info', 'reconciled', await reconcile(open.exchange))
+      const found = await reconcile(open.exchange, { rest: nightRest, signal: ending.signal })
+      if (!ending.signal.aborted) log('info', 'reconciled', found)
     },
     failed,
   )
 
   const end = async () => {
+    ending.abort()
     const late = new Promise<void>((done) => setTimeout(done, stopMs).unref())
     const finished = Promise.all([
       door.stop(stopMs),

@@ -38,8 +38,15 @@ export type Reconciled = {
     failed: number
   }
 
-/** @param write false: only counted */
-export type How = { write?: boolean; withinMs?: number }
+export type How = {
+  /** false: only counted. */
+  write?: boolean
+  withinMs?: number
+  /** So many times as long as looking at somebody took, everything else has its turn: beside a gateway that is at work. */
+  rest?: number
+  /** Ends it where it is. */
+  signal?: AbortSignal
+}
 
 const atOnce = 100
 const about = 'reconcile:'
@@ -49,7 +56,7 @@ const reportMark = 'reconciled'
 /**
  * @returns what was found. With `withinMs` it ends in time and goes on there when it is called again
  */
-export async function reconcile(exchange: Exchange, { write = true, withinMs }: How = {}): Promise<Reconciled> {
+export async function reconcile(exchange: Exchange, { write = true, withinMs, rest = 0, signal }: How = {}): Promise<Reconciled> {
   const { database } = exchange
   const end = withinMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + withinMs
   const found: Reconciled = { ...none, ...(await messages(exchange, write)) }
@@ -57,9 +64,11 @@ export async function reconcile(exchange: Exchange, { write = true, withinMs }: 
   for (;;) {
     const people = await peopleKept(database, after, atOnce)
     for (const { id } of people) {
+      if (signal?.aborted) return found
+      const began = performance.now()
       await one(exchange, id, found, write)
       // Nobody waits for this; requests and deliveries have their turn.
-      await new Promise((done) => setTimeout(done, 0))
+      await new Promise((done) => setTimeout(done, rest * (performance.now() - began)))
     }
     after = people.length < atOnce ? '' : (people.at(-1)?.id as string)
     if (after === '' || performance.now() > end) break
