@@ -120,3 +120,10 @@ test('somebody whose timers are about to run is left to them', async () => {
   gateway.clock.set(new Date('2026-04-20T09:00:00Z'))
   expect(await night()).toEqual({ ...nothing, people: 1 })
 })
+
+test('a gateway that ends takes the night with it: what was not looked at is not said to be in order', async () => {
+  const ending = new AbortController()
+  ending.abort()
+  expect(await night({ signal: ending.signal })).toMatchObject({ people: 0 })
+  expect(await lastReconciled(gateway.database)).toBeUndefined()
+})
