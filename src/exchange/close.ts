@@ -5,7 +5,7 @@
  * @see domain/closed-loop.md C1 rows 10, 13, 16, 18, 19, 20, C5
  */
 import type { Request } from '../access/caller.ts'
-import { looseEnds } from '../domain/closing.ts'
+import { type Loose, looseEnds } from '../domain/closing.ts'
 import { type ReferralDecision, withDecision } from '../domain/decisions.ts'
 import { isOpen } from '../domain/handover.ts'
 import { type Phase, underWay } from '../domain/lifecycle.ts'
@@ -100,9 +100,12 @@ function mustBeDone({ goals, loops, reasons }: Life, said: Said): void {
   const goesOn = said.outcome === 'transferred' || said.outcome === 'stepped-up'
   const relevant = goesOn ? loops.filter(({ status }) => !isOpen(status)) : loops
   const loose = looseEnds(goesOn ? [] : goals, relevant, new Map([...reasons, ...said.reasons]))
-  const issues = loose.map(({ ref, words, what }): Issue => {
-    const expression = what === 'goal' ? `${ref.split('/')[0]}.achievementStatus` : pathOf('handover')
-    return { code: 'business-rule', text: `${ref}: ${words}`, expression }
-  })
-  if (issues.length) throw new Refusal(422, issues)
+  if (loose.length) throw new Refusal(422, loose.map(looseIssue))
 }
+
+/** Where a caller mends it: at the goal, or by saying why the handover may stay as it is. */
+export const looseIssue = ({ ref, words, what }: Loose): Issue => ({
+  code: 'business-rule',
+  text: `${ref}: ${words}`,
+  expression: what === 'goal' ? 'Goal.achievementStatus' : pathOf('handover'),
+})

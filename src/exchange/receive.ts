@@ -7,9 +7,8 @@
 import type { Resource } from '@medplum/fhirtypes'
 import { allowed, type Request } from '../access/caller.ts'
 import { today } from '../domain/calendar.ts'
-import { keepingDecisions, phaseOn } from '../domain/decisions.ts'
+import { keepingDecisions } from '../domain/decisions.ts'
 import { informantOf } from '../domain/informant.ts'
-import { isFinal, phaseWords } from '../domain/lifecycle.ts'
 import { hasTwoWorkers } from '../domain/read.ts'
 import { type Issue, Refusal, refuse } from '../fhir/outcome.ts'
 import { patched } from '../fhir/patch.ts'
@@ -25,6 +24,7 @@ import { answerTask } from './answer.ts'
 import { actorOf, type Change } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { fingerprintOf, once } from './once.ts'
+import { mustBeProper } from './own-word.ts'
 import { wrongNumbers } from './patient.ts'
 import { aboutNobody, patientOf, rewriteReferences } from './references.ts'
 import { newSituation, resourcesOf, type Situation, serviceShelf, situationOf, workersOf } from './situation.ts'
@@ -160,7 +160,7 @@ async function prepare(exchange: Exchange, request: Request, interactions: reado
       const text = 'A person has one named worker at a time: end the part of the one before (period.end), or use $allocate.'
       issues.push({ code: 'business-rule', text, expression: `${at}.participant` })
     }
-    one.resource = { ...referralKept(resource, one.present?.body, at, issues), id: one.id as string }
+    one.resource = { ...withDecisionsKept(resource, one.present?.body), id: one.id as string }
     const patient = patientOf(one.resource)
     if (patient) one.patient = patient
     else if (!aboutNobody.has(one.type))
@@ -177,16 +177,10 @@ async function prepare(exchange: Exchange, request: Request, interactions: reado
   return prepared
 }
 
-/** What was decided about a referral stays on it, and one that is over is not begun again. */
-function referralKept(resource: Resource, present: Resource | undefined, at: string, issues: Issue[]): Resource {
+/** What was decided about a referral stays on it. */
+function withDecisionsKept(resource: Resource, present: Resource | undefined): Resource {
   if (resource.resourceType !== 'ServiceRequest') return resource
-  const before = present?.resourceType === 'ServiceRequest' ? present : undefined
-  const phase = before && phaseOn(before)
-  if (phase && isFinal(phase) && resource.status !== before.status && resource.status !== 'entered-in-error') {
-    const text = `This referral is over (${phaseWords(phase)}) and stays so: refer the person again with a new ServiceRequest, or say that it was entered in error.`
-    issues.push({ code: 'business-rule', text, expression: `${at}.status` })
-  }
-  return keepingDecisions(resource, before)
+  return keepingDecisions(resource, present?.resourceType === 'ServiceRequest' ? present : undefined)
 }
 
 /** 400 for what is not FHIR, 422 for FHIR that breaks a rule. */
@@ -268,6 +262,13 @@ async function apply(exchange: Exchange, changes: readonly Change[], prepared: r
       if (!situation.record.has(ref)) situation.record.set(ref, worker)
     }
   }
+  for (const change of changes)
+    mustBeProper(
+      change,
+      prepared.flatMap(({ patient, present, resource, at, type }) =>
+        patient === change.situation.patient && resource ? [{ before: present?.body, after: resource, at: at ?? type }] : [],
+      ),
+    )
   return done
 }
 

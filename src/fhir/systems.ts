@@ -29,6 +29,8 @@ export const conditionClinical = 'http://terminology.hl7.org/CodeSystem/conditio
 export const allergyClinical = 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical'
 export const interpreterRequired = 'http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired'
 export const taskCode = 'http://hl7.org/fhir/CodeSystem/task-code'
+/** Why a request stands as it does: FHIR R4's own extension, where the resource has no element for it. */
+export const requestStatusReason = 'http://hl7.org/fhir/StructureDefinition/request-statusReason'
 
 /** Booking and Referral Standard (bars-ukcore.md 3 and 4). */
 export const messageEvents = 'https://fhir.nhs.uk/CodeSystem/message-events-bars'

@@ -13,6 +13,7 @@ import { endOfDay, today } from '../../src/domain/calendar.ts'
 import { actCode, ours } from '../../src/fhir/systems.ts'
 import { caseBundle, category, consentOf, label, type PartnerName, partners, planOf, words } from '../fixtures/case-bundle.ts'
 import { type Gateway, of, openGateway, says } from '../fixtures/gateway.ts'
+import { close, why } from '../fixtures/referral-operations.ts'
 
 const seconds = Number(process.env.CANARY_SECONDS ?? 20)
 const names = Object.keys(partners) as PartnerName[]
@@ -320,10 +321,15 @@ async function run(world: World, step: Command): Promise<void> {
     if (person.over) return
     if (step.how === 'died')
       await must(gateway, { ...(await gateway.service.call('GET', `/fhir/${patient}`)).body, deceasedBoolean: true } as Resource)
-    else
+    else if (step.how === 'completed') {
+      const { status, text } = await close(gateway.service, person.at.ServiceRequest as string)
+      if (status !== 200) throw new Error(text)
+      await gateway.settled()
+    } else
       await must(gateway, {
         ...(await gateway.service.call('GET', `/fhir/${person.at.ServiceRequest}`)).body,
         status: step.how,
+        extension: [why('Wants to manage alone')],
       } as Resource)
     person.over = true
   } else if (step.do === 'override') await override(world, person, step)

@@ -9,6 +9,7 @@ import { actCode } from '../../src/fhir/systems.ts'
 import { statement } from '../../src/store/database.ts'
 import { caseBundle, consentOf, partners, planOf, usual, words, wordsIn } from '../fixtures/case-bundle.ts'
 import { type Gateway, of, openGateway, says, standing, valuesOf } from '../fixtures/gateway.ts'
+import { close } from '../fixtures/referral-operations.ts'
 
 let gateway: Gateway
 let at: Record<string, string>
@@ -147,7 +148,9 @@ describe('the support ends', () => {
         await recovery.call('PATCH', `/fhir/Task/${task?.id}`, said)
       const waiting = gateway.as('probation')
       await waiting.call('PATCH', `/fhir/Task/${(await waiting.find('Task'))[0]?.id}`, says('accepted'))
-      await change(type, { status: 'completed' })
+      if (type === 'CarePlan') await change(type, { status: 'completed' })
+      else expect((await close(gateway.service, at.ServiceRequest as string)).status).toBe(200)
+      await gateway.settled()
       // What was done stays done; what was under way is asked to stop; what was never opened is taken back.
       expect(standing(await gateway.handover('recovery'))).toBe('completed engaged')
       expect(lastStatus('recovery')).toBe('completed')

@@ -1,0 +1,71 @@
+/**
+ * An ending that a service writes by itself (PUT, PATCH, a transaction) instead of saying `$close`: held to the same rules.
+ *
+ * Support is ended in one way, `$close`, which says how it ended, why and who says so. What a person says of it (they no longer want it) and
+ * a mistake may be written, with why, in the extension FHIR has for that: `request-statusReason`.
+ *
+ * @see domain/closed-loop.md C1 rows 16, 18 and 20, C6
+ */
+import type { CarePlan, Resource, ServiceRequest } from '@medplum/fhirtypes'
+import { looseEnds } from '../domain/closing.ts'
+import { phaseOn } from '../domain/decisions.ts'
+import { isFinal, phaseWords } from '../domain/lifecycle.ts'
+import { type Issue, Refusal } from '../fhir/outcome.ts'
+import { requestStatusReason } from '../fhir/systems.ts'
+import type { Change } from './change.ts'
+import { looseIssue } from './close.ts'
+import { consider } from './consider.ts'
+import { lifeOf } from './life.ts'
+import { isHandoverRequest } from './task.ts'
+
+/** One resource as it is written: `at` its FHIRPath in what was sent. */
+export type Written = { before: Resource | undefined; after: Resource; at: string }
+
+/**
+ * Asked once everything that came along is in the record: a goal may be achieved in the transaction that ends the plan.
+ *
+ * @throws Refusal 422 naming everything that is still open
+ */
+export function mustBeProper(change: Change, written: readonly Written[]): void {
+  const issues = written.flatMap((one) => wrongIn(change, one))
+  if (issues.length) throw new Refusal(422, issues)
+}
+
+function wrongIn(change: Change, { before, after, at }: Written): Issue[] {
+  if (before?.resourceType === 'ServiceRequest' && after.resourceType === 'ServiceRequest') return ofReferral(change, before, after, at)
+  if (before?.resourceType === 'CarePlan' && after.resourceType === 'CarePlan') return ofPlan(change, before, after, at)
+  return []
+}
+
+function ofReferral(change: Change, before: ServiceRequest, after: ServiceRequest, at: string): Issue[] {
+  if (before.status === after.status || isHandoverRequest(before)) return []
+  const phase = phaseOn(before)
+  if (phase && isFinal(phase) && after.status !== 'entered-in-error') {
+    const text = `This referral is over (${phaseWords(phase)}) and stays so: refer the person again with a new ServiceRequest, or say that it was entered in error.`
+    return [{ code: 'business-rule', text, expression: `${at}.status` }]
+  }
+  if (after.status === 'completed') {
+    const life = lifeOf(change.situation, consider(change.situation), after.id)
+    const loose = life ? looseEnds(life.goals, life.loops, life.reasons).map(looseIssue) : []
+    const text = 'Support is ended with $close, which says how it ended, why, and who says so.'
+    return [...loose, { code: 'business-rule', text, expression: `${at}.status` }]
+  }
+  if ((after.status === 'revoked' || after.status === 'entered-in-error') && !reasonIn(after)) {
+    const text = `Say why, in words: extension ${requestStatusReason}, valueCodeableConcept.text. Or use $close.`
+    return [{ code: 'required', text, expression: `${at}.extension` }]
+  }
+  return []
+}
+
+const reasonIn = ({ extension }: ServiceRequest): string | undefined =>
+  extension?.find(({ url }) => url === requestStatusReason)?.valueCodeableConcept?.text?.trim()
+
+/** A plan is done when its goals are (C6). */
+function ofPlan(change: Change, before: CarePlan, after: CarePlan, at: string): Issue[] {
+  if (after.status !== 'completed' || before.status === 'completed') return []
+  const goals = lifeOf(change.situation, consider(change.situation))?.goals ?? []
+  const loose = looseEnds(goals, [], new Map()).map(looseIssue)
+  if (loose.length === 0) return []
+  const text = 'A plan is completed when each goal says whether it was achieved.'
+  return [...loose, { code: 'business-rule', text, expression: `${at}.status` }]
+}
