@@ -59,8 +59,8 @@ export type CustodyState = {
   left?: string
   release?: Best
   dates: DateSaid[]
-  /** Where the person was held, in order. */
-  stays: { prison: string; from: string }[]
+  /** Where the person was held, in order; without `until`: still there, or out for a while. */
+  stays: { prison: string; from: string; until?: string }[]
   /** Temporary absences, in order; without `until`: not back yet. */
   absences: { from: string; until?: string }[]
   doubts: Doubt[]
@@ -168,6 +168,7 @@ function goOut(state: CustodyState, one: Assertion, said: Extract<Said, { kind: 
   const where = Object.hasOwn(elsewhere, said.reason) ? elsewhere[said.reason] : undefined
   if (where) {
     beAt(state, where, at)
+    if (where === 'between-prisons') leave(state, at)
     return
   }
   const reason = said.reason === 'RELEASED' ? reasonIn(leaving, said.code) : undefined
@@ -194,12 +195,15 @@ const bases = { recall: 'recall', remand: 'remand', sentence: 'sentenced', immig
 function comeIn(state: CustodyState, one: Assertion, said: Extract<Said, { kind: 'movement' }>): void {
   const { at } = one
   const wasOut = gone.has(state.where)
+  // Whoever was at large comes back to the stay they left. What was worked out for it before no longer holds.
+  const recaptured = state.where === 'at-large'
   const reason = reasonIn(entering, said.code)
   beAt(state, 'in-prison', at)
   delete state.left
   if (said.prison && isPrison(said.prison)) hold(state, said.prison, at)
   const isAdmission = /ADMISSION/.test(said.reason) && said.reason !== 'POST_MERGE_ADMISSION'
-  if (isAdmission && (wasOut || !state.since)) begin(state, at, wasOut)
+  if (recaptured) state.dates = []
+  else if (isAdmission && (wasOut || !state.since)) begin(state, at, wasOut)
   state.doubts = state.doubts.filter(({ reason: why }) => why !== 'left-unexplained')
   if (!isAdmission) return
   const basis = reason && reason.means in bases ? bases[reason.means as keyof typeof bases] : undefined
@@ -228,11 +232,13 @@ function find(state: CustodyState, one: Assertion, said: Extract<Said, { kind: '
   const { at } = one
   if (said.inPrison) {
     if (state.left && said.received && said.received <= state.left) return
+    const recaptured = state.where === 'at-large'
     const again = gone.has(state.where)
     beAt(state, 'in-prison', at)
     delete state.left
     if (said.prison && isPrison(said.prison)) hold(state, said.prison, at)
-    if (again) {
+    if (recaptured) state.dates = []
+    else if (again) {
       begin(state, at, true)
       doubt(state, one, 'basis-unknown')
     }
@@ -268,19 +274,27 @@ function beAt(state: CustodyState, where: Whereabouts, at: string): void {
   const open = state.absences.at(-1)
   if (where !== 'temporary-absence' && state.where === 'temporary-absence' && open && !open.until) open.until = at
   if (where !== 'released') delete state.left
+  if (gone.has(where)) leave(state, at)
   if (state.where !== where) state.whereSince = at
   state.where = where
 }
 
 function hold(state: CustodyState, prison: string, at: string): void {
-  if (state.prison === prison) return
+  const stay = state.stays.at(-1)
+  if (stay?.prison === prison && !stay.until) return
+  leave(state, at)
+  if (state.prison !== prison) delete state.place
   state.prison = prison
-  delete state.place
   state.stays.push({ prison, from: at })
 }
 
+function leave({ stays }: CustodyState, at: string): void {
+  const stay = stays.at(-1)
+  if (stay && !stay.until) stay.until = at
+}
+
 /** OUT and TRN stand where a code would, and are none. */
-const isPrison = (code: string): boolean => /^[A-Z0-9]{3,6}$/.test(code) && code !== 'OUT' && code !== 'TRN'
+const isPrison = (code: string): boolean => /^[A-Z0-9]{2,6}$/.test(code) && code !== 'OUT' && code !== 'TRN'
 
 const doubt = (state: CustodyState, { id }: Assertion, reason: Doubt['reason'], code?: string): void => {
   state.doubts.push({ assertion: id, reason, ...(code ? { code } : {}) })

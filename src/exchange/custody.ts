@@ -103,9 +103,11 @@ function askOnce(change: Change, about: string, reason: string, words: string): 
 
 const whereWords: Partial<Record<NonNullable<CustodyState['where']>, string>> = {
   'at-large':
-    'The prison system says that the person is unlawfully at large. Do not contact them; speak to the community offender manager.',
-  immigration: 'The person went to an immigration removal centre or was removed from the country. Find out which: the support may go on.',
-  hospital: 'The person was moved to a hospital and is still serving. Find out whether and when the support goes on.',
+    'The prison system says that the person is unlawfully at large. Do not contact them; speak to the community offender manager. What partners were asked is on hold.',
+  immigration:
+    'The person went to an immigration removal centre or was removed from the country. Find out which: support may go on from a removal centre, and what partners were asked is on hold until it is known when they leave.',
+  hospital:
+    'The person was moved to a hospital and is still serving. What partners were asked goes on, for the release date that stands. Find out whether that is still right.',
 }
 
 function wordsOf({ reason, code, assertion }: Doubt, assertions: readonly Assertion[]): string {

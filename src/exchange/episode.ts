@@ -2,19 +2,31 @@
  * What is asked of people by what happened to the person: back in custody, or died. What becomes of the referral itself follows from its
  * phase (`follow.ts`).
  */
-import { isSuspended } from '../domain/returned.ts'
+import { type Suspension, suspensionOf } from '../domain/returned.ts'
 import type { Change } from './change.ts'
 import type { Understanding } from './consider.ts'
+import { tasksOf } from './situation.ts'
+import { isOnHoldForCustody } from './suspend.ts'
+import { isHandover } from './task.ts'
 
 /** One question for everything that is on hold. */
 export function askAboutReturn(change: Change, { case: found }: Understanding): void {
-  if (!isSuspended(found?.custody) || found?.referral?.status !== 'on-hold') return
-  change.ask({
-    about: `suspended:${change.situation.patient}`,
-    reason: 'suspended',
-    words:
-      'The person is back in custody. Everything that was open is on hold, and partners know. Record the new release date as soon as there is one.',
-  })
+  const { situation } = change
+  const why = suspensionOf(found?.custody)
+  const held = tasksOf(situation).some((task) => isHandover(task) && isOnHoldForCustody(task) && task.status === 'on-hold')
+  if (why === 'returned' ? found?.referral?.status !== 'on-hold' : !held) return
+  change.ask({ about: `suspended:${situation.patient}`, reason: 'suspended', words: words[why ?? 'date'] })
+}
+
+/** `date`: the person is in custody again, and when they leave is still to be known. */
+const words: Readonly<Record<Suspension | 'date', string>> = {
+  returned:
+    'The person is back in custody. Everything that was open is on hold, and partners know. Record the new release date as soon as there is one.',
+  'at-large':
+    'The person is unlawfully at large. Everything that was open is on hold; partners know that, and not why. It goes on when the person is back and a release date is known.',
+  immigration:
+    'The person went to an immigration removal centre or out of the country. Everything that was open is on hold; partners know that, and not why. Record when they leave, or end the support ($close).',
+  date: 'Everything that was open is still on hold, because it is not known when the person leaves custody. Record the release date as soon as there is one.',
 }
 
 /**

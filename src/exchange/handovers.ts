@@ -8,7 +8,7 @@ import { consentRef } from '../domain/consent.ts'
 import { isOpen } from '../domain/handover.ts'
 import { closures } from '../domain/outcomes.ts'
 import { type Reason, reasonWords, remedyWords } from '../domain/reasons.ts'
-import { isSuspended } from '../domain/returned.ts'
+import { suspensionOf } from '../domain/returned.ts'
 import { handoverRequest } from '../fhir/messages.ts'
 import { newId } from '../store/random.ts'
 import type { Change } from './change.ts'
@@ -35,7 +35,7 @@ export function planPartner(
   const over = whyOver(known, change.situation)
   // An override stands in for the agreement, and for nothing else.
   const missing = known.missing.filter(({ what }) => what !== 'consent' || !considered?.decision.overridden)
-  const held = isSuspended(found?.custody)
+  const held = suspensionOf(found?.custody)
   const available = !considered || isAvailable(change.situation, considered.adapter.kind)
   const mayStart =
     missing.length === 0 && available && !over && !held && found?.referral?.status === 'active' && found.plan?.status === 'active'
@@ -53,7 +53,7 @@ export function planPartner(
     }
     const settled = settle(change, considered as Considered, wanted, task, mayStart)
     if (settled) {
-      live.push(held ? suspend(change, settled) : resume(change, considered as Considered, settled))
+      live.push(held ? suspend(change, settled, held) : resume(change, considered as Considered, settled, found?.custody))
       notAsked.delete(wanted)
     }
     // Taken back just now and still asked for by the plan: it begins again and waits, so that a person sees it.

@@ -3,7 +3,8 @@
  * itself is fetched. All of it in one commit, so that an event that was acknowledged has had its effect, and one that comes again has none.
  */
 import type { Patient } from '@medplum/fhirtypes'
-import type { HmppsEvent, PersonNumbers } from '../domain/hmpps-event.ts'
+import type { HmppsEvent } from '../domain/hmpps-event.ts'
+import type { PersonNumbers } from '../domain/hmpps-rules.ts'
 import { custodyIn, custodyObservation } from '../domain/read.ts'
 import { identifierIn } from '../domain/resources.ts'
 import { parseSearch } from '../fhir/search.ts'

@@ -6,7 +6,7 @@
  */
 import type { Task } from '@medplum/fhirtypes'
 import { statusOf } from '../domain/lifecycle.ts'
-import { isSuspended } from '../domain/returned.ts'
+import { suspensionOf } from '../domain/returned.ts'
 import { askAboutConsents } from './agreements.ts'
 import { askAboutAlike } from './alike.ts'
 import { answerSender } from './answer-sender.ts'
@@ -69,7 +69,7 @@ function askAboutRecord(change: Change, known: Understanding, life: Life | undef
   const { situation } = change
   const found = known.case as NonNullable<Understanding['case']>
   // A referral from outside asks for what it needs by itself, until the service has made a plan.
-  if (isSuspended(found.custody)) return
+  if (suspensionOf(found.custody)) return
   const started = found.plan !== undefined || (found.referral !== undefined && !tasksOf(situation).some(isReferralAnswer))
   const ended = found.referral ? /^(completed|revoked|entered-in-error)$/.test(found.referral.status) : referralInError(situation)
   if (ended) return

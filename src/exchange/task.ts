@@ -5,6 +5,8 @@
  */
 import type { ServiceRequest, Task } from '@medplum/fhirtypes'
 import type { BusinessStatus, HandoverState, HandoverStatus } from '../domain/handover.ts'
+import { codeIn } from '../domain/resources.ts'
+import type { Suspension } from '../domain/returned.ts'
 import { BASE, ours, taskCode, ukCore } from '../fhir/systems.ts'
 import { withoutTrigger } from './enhanced.ts'
 
@@ -68,14 +70,21 @@ export function partnersView(kept: Task, own: OwnWords | undefined, { release }:
     ...(outputs?.length ? { output: outputs } : {}),
   }
   if (businessStatus === 'suspended-custody') {
-    // Where the person is, is for those who may know it, in the exchange's own words. Where the handover stood is ours.
+    // Where the person is, is for those who may know it, in the exchange's own words. Where the handover stood is ours. That somebody is
+    // at large, or perhaps deported, is for no partner to hear from us.
     const { businessStatus: why, statusReason: _theirs, ...rest } = seen
-    return release && why ? { ...rest, businessStatus: why, statusReason: { text: statusReason?.text as string } } : rest
+    return release && why && heldBecause(kept) === 'returned'
+      ? { ...rest, businessStatus: why, statusReason: { text: statusReason?.text as string } }
+      : rest
   }
   if (!businessStatus || !internal.has(businessStatus)) return seen
   const { businessStatus: _ours, lastModified: _when, ...rest } = seen
   return { ...rest, lastModified: task.authoredOn as string }
 }
+/** Why a handover is on hold that is on hold for custody. */
+export const heldBecause = ({ statusReason }: Task): Suspension =>
+  (codeIn(statusReason, ours('custody-status')) as Suspension | undefined) ?? 'returned'
+
 export type OwnWords = Pick<Task, 'note' | 'output' | 'statusReason'>
 
 /** Only ids and states: what stays with a partner when the content was taken back. Its identifier of ours says what was asked. */

@@ -35,8 +35,8 @@ export function watchLife(change: Change, life: Life, found: Case): void {
   if (!underWay.includes(life.phase)) return
   waitForWorker(change, life)
   const { custody } = found
-  if (life.phase === 'pre-release' && custody?.releaseDate && custody.basis !== 'rotl')
-    beforeRelease(change, life, custody, custody.releaseDate)
+  const expected = custody?.where !== 'at-large' && custody?.basis !== 'rotl'
+  if (life.phase === 'pre-release' && custody?.releaseDate && expected) beforeRelease(change, life, custody, custody.releaseDate)
   // Somebody expected to leave on a day that is past may be out there with nobody knowing.
   const { released } = life.facts
   if (custody?.left && !released && custody.left > today(change.situation.now))

@@ -200,7 +200,47 @@ test('a transfer is two movements, in whatever order they arrive', () => {
   expect(folded(come, into(0, 'ADMISSION', 'I'), gone)).toMatchObject({
     where: 'in-prison',
     prison: 'DMI',
-    stays: [{ prison: 'HHI' }, { prison: 'DMI' }],
+    stays: [
+      { prison: 'HHI', until: '2026-04-01T10:00:00.000Z' },
+      { prison: 'DMI', from: '2026-04-01T14:00:00.000Z' },
+    ],
+  })
+})
+
+test('the establishments of a stay each have their time, and the last one ends with it', () => {
+  const { stays } = folded(
+    into(0, 'ADMISSION', 'I'),
+    out(10, 'SENT_TO_COURT'),
+    into(12, 'RETURN_FROM_COURT'),
+    out(20, 'TRANSFERRED', 'INT'),
+    into(22, 'TRANSFERRED', 'INT', 'DMI'),
+    out(40, 'RELEASED', 'CR', { prison: 'DMI' }),
+    into(60, 'ADMISSION', 'L', 'DMI'),
+  )
+  const hours = (at: string | undefined) => at && (Date.parse(at) - Date.UTC(2026, 3, 1)) / 3_600_000
+  expect(stays.map(({ prison, from, until }) => [prison, hours(from), hours(until)])).toEqual([
+    ['HHI', 0, 20],
+    ['DMI', 22, 40],
+    ['DMI', 60, undefined],
+  ])
+})
+
+describe('at large', () => {
+  const escaped = [into(0, 'ADMISSION', 'I'), dates(1, ['CRD', '2026-05-15']), out(20, 'RELEASED', 'UAL')]
+
+  test.each([
+    ['recaptured', into(40, 'ADMISSION', 'RECA', 'DMI')],
+    ['said at once without a code', quick(into(40, 'READMISSION', undefined, 'DMI'))],
+    ['found in prison', at(40, { kind: 'found', inPrison: true, prison: 'DMI' }, 'external-api')],
+  ])('%s: back in the stay that was left, whose dates no longer hold', (_, back) => {
+    expect(folded(...escaped, back)).toMatchObject({
+      where: 'in-prison',
+      basis: 'sentenced',
+      since: '2026-04-01T00:00:00.000Z',
+      prison: 'DMI',
+      dates: [],
+      doubts: [],
+    })
   })
 })
 
