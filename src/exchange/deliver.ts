@@ -10,33 +10,25 @@
  * that can not drop a repeat: a crash between that commit and the sending would leave it parked, though it never left.
  */
 import type { Task } from '@medplum/fhirtypes'
-import type { Delivery, Fetch } from '../channel.ts'
-import { decide } from '../domain/consent.ts'
+import type { Delivery } from '../channel.ts'
 import type { Partner } from '../domain/directory.ts'
 import { heldUnsigned } from '../domain/sign-off.ts'
-import type { Disclosure } from '../mapping.ts'
 import { recordAudit } from '../store/audit.ts'
 import { Conflict, type Statement } from '../store/database.ts'
 import { laneAnswered, laneFailed, laneOf, roomIn } from '../store/lanes.ts'
-import { claim, type Owed, owedBehind, partnersDue, settle } from '../store/owed.ts'
+import { claim, type Owed, partnersDue, settle } from '../store/owed.ts'
 import { newId } from '../store/random.ts'
 import { readResource, type Stored, updateResource } from '../store/resources.ts'
 import { openWorkItem } from '../store/work-items.ts'
 import { lookAtWhole } from './amend.ts'
-import { lacks } from './basis.ts'
 import type { Exchange, Hand } from './exchange.ts'
-import { watch } from './fence.ts'
-import { groundsOf, noGrounds } from './grounds.ts'
-import { handOver } from './hand-over.ts'
-import { basisOf, permittedStill } from './overriding.ts'
+import { attemptMs, type Decided, sendIfPermitted } from './send.ts'
 import { unsignedNow } from './signed.ts'
 import { serviceShelf } from './situation.ts'
 import { inState, stateOf } from './task.ts'
 
 /** Messages in hand for one partner at a time. */
 const inHand = 4
-/** An attempt that takes longer than this has no answer. */
-const attemptMs = 30_000
 /** Long enough for an attempt and writing down how it went. */
 const leaseMs = 2 * attemptMs
 /** No answer for three days: a person looks. */
@@ -283,79 +275,6 @@ function whereTo({ channel }: Partner): string | undefined {
 export function backoffMs(attemptsMade: number, chance = Math.random()): number {
   const base = Math.min(30_000 * 2 ** (attemptsMade - 1), 4 * 3_600_000)
   return Math.round(base * (0.8 + 0.4 * chance))
-}
-
-type Decided = ReturnType<typeof basisOf>
-
-/** Nothing leaves on a decision that was overtaken: when something about the person was committed meanwhile, it is decided again. */
-async function sendIfPermitted(
-  exchange: Exchange,
-  message: Owed,
-  partner: Partner,
-): Promise<Decided & ({ delivery: Delivery; refused?: never } | { delivery?: never; refused: string })> {
-  for (;;) {
-    const watching = watch(exchange.database, [message.patient])
-    let overtaken = false
-    const fetch: Fetch = (...request) => {
-      overtaken = watching.stale()
-      return overtaken ? Promise.reject(new Error('decided anew')) : exchange.fetch(...request)
-    }
-    try {
-      const { refused, ...decided } = await decidedAgain(exchange, message, partner)
-      const no = refused ?? (await takenBack(exchange, message))
-      if (no) return { ...decided, refused: no }
-      const delivery = await send(exchange, message, partner, fetch)
-      if (!overtaken) return { ...decided, delivery }
-    } finally {
-      watching.end()
-    }
-  }
-}
-
-/** Asked again, on consent and overrides as they are at this moment: may everything in these frozen bytes still be told? */
-async function decidedAgain(exchange: Exchange, message: Owed, partner: Partner): Promise<Decided & { refused?: string }> {
-  const told = JSON.parse(message.basis) as Disclosure[]
-  if (!told.length) return {}
-  const adapter = exchange.adapters.get(partner.kind)
-  if (!adapter) return { refused: 'no adapter knows this kind of partner any more' }
-  const grounds = (await groundsOf(exchange.database, [message.patient])).get(message.patient)
-  const recipient = { partner: partner.id, kind: partner.kind, ...(partner.ods ? { ods: partner.ods } : {}) }
-  const decision = decide({ ...noGrounds, ...grounds, recipient, purposeOfUse: adapter.mapping.purposeOfUse, now: exchange.now() })
-  const basis = basisOf(decision, told, grounds?.overrides ?? [])
-  const no = told.map((one) => permittedStill(decision, one)).find(({ permitted }) => !permitted)
-  return no ? { ...basis, refused: no.because } : basis
-}
-
-/** What was found out about a fact while this was in hand stands in the message behind it. */
-async function takenBack(exchange: Exchange, message: Owed): Promise<string | undefined> {
-  const behind = await owedBehind(exchange.database, message)
-  return behind.some((row) => lacks(row.basis, message.basis)) ? 'a later message holds less' : undefined
-}
-
-async function send(exchange: Exchange, message: Owed, partner: Partner, fetch: Fetch): Promise<Delivery> {
-  const channel = exchange.channels.get(partner.channel.name)
-  const service = exchange.directory().services.get(message.service)
-  if (!channel || !service || message.body === undefined) return { outcome: 'rejected', issues: ['no way to reach this partner is set up'] }
-  if (channel.name === 'here') return handOver(exchange, message, partner)
-  const { name: _, ...rest } = partner.channel
-  const settings = channel.settings.safeParse({ name: channel.name, ...rest })
-  if (!settings.success) return { outcome: 'rejected', issues: ['the settings of its channel are not valid'] }
-  try {
-    return await channel.send(
-      {
-        key: message.id,
-        correlation: message.correlation,
-        body: message.body,
-        contentType: 'application/fhir+json',
-        from: { name: service.name, ...(service.ods ? { ods: service.ods } : {}) },
-        to: { id: partner.id, name: partner.name, ...(partner.ods ? { ods: partner.ods } : {}) },
-      },
-      { settings: settings.data, fetch, signal: AbortSignal.timeout(attemptMs) },
-    )
-  } catch {
-    // A channel that throws has a fault of its own: nobody knows how far it came.
-    return { outcome: 'unavailable', reason: 'the channel failed', unanswered: true }
-  }
 }
 
 /** It waits for a person, who sees why and can send it again. */

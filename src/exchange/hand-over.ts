@@ -1,13 +1,17 @@
 /**
  * Channel `here`: a message to another RECONNECT service of this gateway is taken in for it exactly as one from outside would be, under
  * the same key, so that a repeat is dropped. Only what is in the frozen bytes arrives.
+ *
+ * The person it is about may say no between the decision and the commit that takes it in: then nothing is taken in.
  */
 import type { Bundle, MessageHeader, Task } from '@medplum/fhirtypes'
 import type { Caller, Request } from '../access/caller.ts'
 import type { Delivery } from '../channel.ts'
 import type { Partner } from '../domain/directory.ts'
 import { Refusal } from '../fhir/outcome.ts'
+import { Conflict } from '../store/database.ts'
 import type { Owed } from '../store/owed.ts'
+import { type Person, unlessOvertaken } from '../store/people.ts'
 import { readResource } from '../store/resources.ts'
 import type { Exchange } from './exchange.ts'
 import { processMessage } from './message.ts'
@@ -15,7 +19,13 @@ import { partnerShelf, serviceShelf } from './situation.ts'
 import { ownerOf } from './task.ts'
 import { transferReferrer } from './transferred-in.ts'
 
-export async function handOver(exchange: Exchange, message: Owed, partner: Partner): Promise<Delivery> {
+/** @param decidedOn the person as they stood when it was decided that this may be told */
+export async function handOver(
+  exchange: Exchange,
+  message: Owed,
+  partner: Partner,
+  decidedOn: Person | undefined,
+): Promise<Delivery | 'overtaken'> {
   const to = partner.channel.service as string
   const bundle = JSON.parse(message.body as string) as Bundle
   const header = bundle.entry?.[0]?.resource as MessageHeader
@@ -31,8 +41,9 @@ export async function handOver(exchange: Exchange, message: Owed, partner: Partn
     ...(answers ? {} : { to }),
   }
   try {
-    await processMessage(exchange, request, bundle)
+    await processMessage(exchange, request, bundle, decidedOn ? [unlessOvertaken(decidedOn)] : [])
   } catch (error) {
+    if (error instanceof Conflict && error.what === 'overtaken') return 'overtaken'
     if (!(error instanceof Refusal)) return { outcome: 'unavailable', reason: 'the exchange was busy', unanswered: false }
     const codes = error.issues.map(({ code }) => code)
     if (!codes.includes('duplicate')) return { outcome: 'rejected', issues: [`HTTP ${error.status}`, ...codes] }

@@ -8,7 +8,7 @@ import { allowed, type Request } from '../access/caller.ts'
 import { type Issue, Refusal, refuse } from '../fhir/outcome.ts'
 import { messageEvents } from '../fhir/systems.ts'
 import { validate } from '../fhir/validate.ts'
-import { Conflict } from '../store/database.ts'
+import { Conflict, type Statement } from '../store/database.ts'
 import { takeMessage } from '../store/inbox.ts'
 import { owedOfTask } from '../store/owed.ts'
 import { readResource } from '../store/resources.ts'
@@ -21,7 +21,13 @@ import { receiveReferral } from './refer.ts'
 import { isUpdate } from './revoke.ts'
 import { stateOf } from './task.ts'
 
-export async function processMessage(exchange: Exchange, request: Request, body: unknown): Promise<Answer> {
+/** @param alongside for the same commit as what the message leads to */
+export async function processMessage(
+  exchange: Exchange,
+  request: Request,
+  body: unknown,
+  alongside: readonly Statement[] = [],
+): Promise<Answer> {
   return once(
     exchange,
     request,
@@ -29,7 +35,8 @@ export async function processMessage(exchange: Exchange, request: Request, body:
     async (inbox) => {
       const { bundle, header } = messageOf(body)
       // A message that takes a referral back may keep the Bundle.id of the referral (bars-ukcore.md 5.3).
-      const taken = bundle.id && !isUpdate(bundle) ? [takeMessage(request.caller.client, bundle.id, exchange.now().toISOString())] : []
+      const first = bundle.id && !isUpdate(bundle) ? [takeMessage(request.caller.client, bundle.id, exchange.now().toISOString())] : []
+      const taken = [...first, ...alongside]
       try {
         if (header.eventCoding?.code === 'servicerequest-request')
           return await receiveReferral(exchange, request, bundle, (answer) => [...inbox(answer), ...taken])
@@ -86,7 +93,7 @@ async function receiveAnswer(
   exchange: Exchange,
   request: Request,
   bundle: Bundle,
-  alongside: (answer: Answer) => ReturnType<typeof takeMessage>[],
+  alongside: (answer: Answer) => Statement[],
 ): Promise<Answer> {
   const { caller } = request
   if (caller.role === 'referrer' || !allowed(caller, 'Task', 'u'))

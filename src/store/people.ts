@@ -28,3 +28,7 @@ export const newPerson = (id: string, service: string): Statement =>
 /** Raises the revision that was read, or undoes the unit: `Conflict('revision')`. */
 export const nextRevision = (id: string, revision: number): Statement =>
   mustChange('revision', statement('update person set revision = revision + 1 where id = ? and revision = ?', id, revision))
+
+/** Undoes the unit when this person is no longer as they were read: `Conflict('overtaken')`. */
+export const unlessOvertaken = ({ id, revision }: Person): Statement =>
+  mustChange('overtaken', statement('update person set revision = revision where id = ? and revision = ?', id, revision))

@@ -6,10 +6,12 @@ import { describe, expect, test } from 'vitest'
 import { channels } from '../../src/channels/index.ts'
 import { openExchange } from '../../src/exchange/open.ts'
 import { actCode } from '../../src/fhir/systems.ts'
+import { pause, resume } from '../../src/store/lanes.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { caseBundle, consentOf, usual, wordsIn } from '../fixtures/case-bundle.ts'
 import { type Gateway, of, openGateway, publicUrl } from '../fixtures/gateway.ts'
 import { type Moment, pausing } from '../fixtures/pausing.ts'
+import { sideBySide, there, transferBundle } from '../fixtures/transfer.ts'
 
 /** A gateway that can be held, and what its partners were told after the person had said no. */
 async function stage(
@@ -144,6 +146,56 @@ test.each([1, 2, 3, 4, 5])(
     await gateway.close()
   },
 )
+
+describe('between the decision and what another service of this gateway takes in', () => {
+  /** @param moment at which the person says no to the other service */
+  async function handedOver(moment?: Moment) {
+    const held = pausing(openSqlite(':memory:'))
+    const gateway = await openGateway({ database: held.driver, directory: sideBySide })
+    const other = gateway.client('other-system')
+    const takenIn = async () => wordsIn(JSON.stringify([await other.find('Patient'), await other.find('Condition')]))
+    try {
+      await gateway.database.atomically([pause(there, gateway.clock.now().toISOString())])
+      const at = await gateway.handIn(transferBundle(there, { plan: [] }))
+      let before: string[] | undefined
+      held.begin(moment, async () => {
+        const consent = consentOf({ patient: at.Patient!, agreed: {}, at: '2026-04-02T08:30:00Z' })
+        const { status } = await gateway.service.call('PUT', `/fhir/${at.Consent}`, { ...consent, id: at.Consent?.split('/')[1] })
+        expect(status).toBe(200)
+        before = await takenIn()
+      })
+      await gateway.database.atomically([resume(there)])
+      await gateway.settled()
+      const { calls, happened } = held.seen()
+      await gateway.settled()
+      return {
+        calls,
+        happened,
+        before,
+        after: await takenIn(),
+        requests: await other.find('ServiceRequest'),
+        owed: await gateway.owed('due'),
+      }
+    } finally {
+      await gateway.close()
+    }
+  }
+
+  test('nothing is taken in after the person said no, and what was before is taken back', async () => {
+    const { calls, after } = await handedOver()
+    expect(after).toContain('identity')
+    const ends = []
+    for (let call = 1; call <= calls; call++)
+      for (const when of ['before', 'after'] as const) ends.push({ call, when, ...(await handedOver({ call, when })) })
+    expect(ends.filter(({ happened }) => !happened)).toEqual([])
+    for (const { before, after: then, requests, owed } of ends) {
+      expect(then.filter((word) => !before?.includes(word))).toEqual([])
+      expect(requests.filter(({ status }) => status === 'active')).toEqual([])
+      expect(owed).toEqual([])
+    }
+    expect(new Set(ends.map(({ before }) => before?.length === 0))).toEqual(new Set([true, false]))
+  }, 60_000)
+})
 
 describe('between a reading’s decision and its answer', () => {
   const by = (path: (at: Record<string, string>) => string) => async (gateway: Gateway, at: Record<string, string>) =>

@@ -7,35 +7,12 @@ import { reconcile } from '../../src/exchange/reconcile.ts'
 import { erase } from '../../src/store/keys.ts'
 import { custodyOf, words, wordsIn } from '../fixtures/case-bundle.ts'
 import { type Client, type Gateway, openGateway, standing } from '../fixtures/gateway.ts'
-import { takeOn, transferBundle } from '../fixtures/transfer.ts'
+import { sideBySide, takeOn, there, transferBundle } from '../fixtures/transfer.ts'
 
-const there = 'reconnect-elsewhere'
 let gateway: Gateway
 let other: Client
 beforeEach(async () => {
-  gateway = await openGateway({
-    directory: (file) =>
-      file.partners.push(
-        {
-          id: there,
-          kind: 'reconnect-service',
-          name: 'RECONNECT Elsewhere',
-          ods: 'RXEW',
-          channel: { name: 'here', service: 'other-service' },
-          deduplicates: true,
-          retired: false,
-        },
-        {
-          id: 'reconnect-tees',
-          kind: 'reconnect-service',
-          name: 'RECONNECT Tees Valley',
-          ods: 'RXTV',
-          channel: { name: 'here', service: 'tees-valley' },
-          deduplicates: true,
-          retired: false,
-        },
-      ),
-  })
+  gateway = await openGateway({ directory: sideBySide })
   other = gateway.client('other-system')
 })
 afterEach(() => gateway.close())
