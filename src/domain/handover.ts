@@ -118,25 +118,26 @@ export const moves: readonly Move[] = [
     as: ['cancelled-unconfirmed'],
   },
   { row: '19', event: 'the person is back in custody', by: ['gateway'], from: open, to: 'on-hold', as: ['suspended-custody'] },
-  // Ours: the table says how a handover is suspended and not how it goes on (C1 row 15 does, for the referral). Whoever had not answered is asked again.
-  {
-    row: '19b',
-    event: 'a new release date is known',
-    by: ['gateway', 'navigator'],
-    from: ['on-hold'],
-    when: ['suspended-custody'],
-    to: 'in-progress',
-    as: ['in-progress'],
-  },
-  {
-    row: '19c',
-    event: 'a new release date is known',
-    by: ['gateway', 'navigator'],
-    from: ['on-hold'],
-    when: ['suspended-custody'],
-    to: 'requested',
-    as: ['queued'],
-  },
+  // Ours: the table says how a handover is suspended and not how it goes on (C1 row 15 does, for the referral). It goes on as it stood (hold.ts).
+  ...(
+    [
+      ['19b', 'requested', ['queued']],
+      ['19c', 'received', ['acknowledged']],
+      ['19d', 'accepted', ['accepted']],
+      ['19e', 'in-progress', ['in-progress', 'appointment-booked', 'attended', 'did-not-attend', 'appointment-cancelled']],
+      ['19f', 'on-hold', ['awaiting-information']],
+    ] as const
+  ).map(
+    ([row, to, as]): Move => ({
+      row,
+      event: 'a new release date is known',
+      by: ['gateway'],
+      from: ['on-hold'],
+      when: ['suspended-custody'],
+      to,
+      as,
+    }),
+  ),
   { row: '20', event: 'no answer', by: ['gateway'], from: asked, as: ['chasing', 'escalated'] },
   {
     row: '21',

@@ -6,6 +6,7 @@ import type { Task } from '@medplum/fhirtypes'
 import type { Caller, Request } from '../access/caller.ts'
 import { allowed } from '../access/caller.ts'
 import { type HandoverState, move } from '../domain/handover.ts'
+import { staysHeld } from '../domain/hold.ts'
 import { type Issue, Refusal, refuse } from '../fhir/outcome.ts'
 import { patched } from '../fhir/patch.ts'
 import { ours } from '../fhir/systems.ts'
@@ -17,7 +18,8 @@ import type { Answer, Exchange } from './exchange.ts'
 import { fingerprintOf, once } from './once.ts'
 import type { Interaction } from './receive.ts'
 import { serviceShelf } from './situation.ts'
-import { inState, isHandover, ownerOf, stateOf } from './task.ts'
+import { onHold, stood } from './suspend.ts'
+import { heldBecause, inState, isHandover, ownerOf, stateOf } from './task.ts'
 
 /** What somebody says of a handover. */
 export type Said = { status?: string; businessStatus?: string; reason?: Task['statusReason']; output?: Task['output']; note?: Task['note'] }
@@ -63,7 +65,9 @@ export function moveHandover(change: Change, taskId: string, said: Said, caller:
   if (!task || !isHandover(task)) throw refuse(404, 'not-found', 'There is no such handover here.', 'Task')
   const partner = situation.directory.partners.get(task.owner?.reference?.replace('Organization/', '') as string)
   const closesWith = (partner && situation.adapters.get(partner.kind)?.closesWith) ?? []
-  const present = stateOf(task)
+  // What is on hold for custody goes on later; what is said of it meanwhile is said of where it stood.
+  const held = stood(task)
+  const present = held?.state ?? stateOf(task)
   const wanted = {
     ...(said.status ? { status: said.status } : {}),
     ...(said.businessStatus ? { businessStatus: said.businessStatus } : {}),
@@ -84,8 +88,11 @@ export function moveHandover(change: Change, taskId: string, said: Said, caller:
       refused ??= { code: 'business-rule', text: `${result.refused} ${openMoves(result.allowed)}`, expression: 'Task.status' }
       continue
     }
+    const at = situation.now.toISOString()
     const moved: Task = {
-      ...inState(task, result.next, situation.now.toISOString(), said.reason),
+      ...(held && staysHeld(result.next)
+        ? onHold(task, { state: result.next, ...(said.reason ? { reason: said.reason } : {}) }, heldBecause(task), at)
+        : inState(task, result.next, at, said.reason)),
       ...(said.output ? { output: said.output } : {}),
       ...(said.note ? { note: said.note } : {}),
     }

@@ -16,7 +16,9 @@ import type { Answer, Exchange } from './exchange.ts'
 import type { Life } from './life.ts'
 import { mustBeIn, onReferral } from './on-referral.ts'
 import { fault, pathOf, reader } from './parameters.ts'
-import { serviceShelf } from './situation.ts'
+import { serviceShelf, tasksOf } from './situation.ts'
+import { hasAccepted, kindFor } from './taken-over.ts'
+import { isHandover, ownerOf } from './task.ts'
 
 const early: readonly Phase[] = ['submitted', 'triage', 'info-requested', 'held-early', 'consent-pending']
 
@@ -24,7 +26,7 @@ export function closeReferral(exchange: Exchange, request: Request, id: string, 
   const said = closureSaid(body)
   return onReferral(exchange, request, 'close', id, body, (change, life) => {
     mustBeIn(life.phase, fromFor(said.outcome))
-    mustBeTakenOver(change, life, said.outcome)
+    mustBeTakenOver(change, said.outcome)
     mustBeDone(life, said)
     const { situation } = change
     const { by, reason, outcome } = said
@@ -75,12 +77,11 @@ const fromFor = (outcome: Closure): readonly Phase[] =>
       : underWay
 
 /** Whoever hands over stays responsible until the other has accepted (rows 13 and 19). */
-function mustBeTakenOver({ situation }: Change, { loops }: Life, outcome: Closure): void {
-  const kind = outcome === 'transferred' ? 'reconnect-service' : outcome === 'stepped-up' ? 'enhanced-reconnect' : undefined
+function mustBeTakenOver({ situation }: Change, outcome: Closure): void {
+  const kind = kindFor(outcome)
   if (!kind) return
-  const taken = loops.some(
-    ({ partner, status }) =>
-      situation.directory.partners.get(partner)?.kind === kind && /^(accepted|in-progress|on-hold|completed)$/.test(status),
+  const taken = tasksOf(situation).some(
+    (task) => isHandover(task) && situation.directory.partners.get(ownerOf(task))?.kind === kind && hasAccepted(task),
   )
   if (!taken)
     throw refuse(

@@ -16,7 +16,7 @@ import type { Considered, Understanding, Wanted } from './consider.ts'
 import { isAvailable, withTrigger } from './enhanced.ts'
 import { referralInError, refOf, type Situation, serviceShelf } from './situation.ts'
 import { resume, suspend } from './suspend.ts'
-import { takenOver } from './taken-over.ts'
+import { handedOn } from './taken-over.ts'
 import { handoverKey, handoverKeyFor, inState, newHandover, ownerOf, stateOf } from './task.ts'
 import { handoversOf, stripTasks, takeContentOff, tell, tellToStop } from './tell.ts'
 import { ask, moveTo, stepFor, waitFor, waitToAsk } from './wait.ts'
@@ -35,7 +35,8 @@ export function planPartner(
   const over = whyOver(known, change.situation)
   // An override stands in for the agreement, and for nothing else.
   const missing = known.missing.filter(({ what }) => what !== 'consent' || !considered?.decision.overridden)
-  const held = suspensionOf(found?.custody)
+  // Where the person is now is for whoever took over: what partners are at goes on.
+  const held = over?.handedOn ? undefined : suspensionOf(found?.custody)
   const available = !considered || isAvailable(change.situation, considered.adapter.kind)
   const mayStart =
     missing.length === 0 && available && !over && !held && found?.referral?.status === 'active' && found.plan?.status === 'active'
@@ -116,10 +117,10 @@ function partOf({ permit }: Considered['decision'], withheld: Considered['filled
 function whyOver({ case: found }: Understanding, situation: Situation): Over | undefined {
   if (!found) return { why: 'the record was closed' }
   if (found.person.died) return { why: 'the person has died' }
-  const taken = takenOver(situation, found.referral?.authoredOn)
+  if (!found.referral && referralInError(situation)) return { why: 'the referral was made in error' }
+  const taken = handedOn(situation, found)
   if (taken) return { why: closures[taken].words, handedOn: true }
   if (found.referral && /^(revoked|entered-in-error)$/.test(found.referral.status)) return { why: 'the referral was withdrawn' }
-  if (!found.referral && referralInError(situation)) return { why: 'the referral was made in error' }
   if (found.plan && /^(revoked|entered-in-error)$/.test(found.plan.status)) return { why: 'the plan was withdrawn' }
   // The agreement was for the episode (closed-loop.md C4, episode-ended).
   if (found.referral?.status === 'completed' || found.plan?.status === 'completed') return { why: 'the support has ended', ended: true }

@@ -3,7 +3,7 @@
  * operations and the watch need of it besides.
  */
 import type { Goal, ServiceRequest } from '@medplum/fhirtypes'
-import { londonDate, today } from '../domain/calendar.ts'
+import { londonDate, today, windows } from '../domain/calendar.ts'
 import type { Loop } from '../domain/closing.ts'
 import { type Contact, contactsOf } from '../domain/contacts.ts'
 import { decisionsOf, latestOf, phaseOn } from '../domain/decisions.ts'
@@ -40,7 +40,7 @@ export function lifeOf(situation: Situation, known: Understanding, id?: string):
   const answer = tasksOf(situation).find((task) => isReferralAnswer(task) && task.focus?.reference === `ServiceRequest/${request.id}`)
   const [was, verdict, triage] = [phaseOn(request), answer && outcomeOf(answer), latestOf(request, 'triage')?.code]
   const [closed, extension] = [
-    latestOf(request, 'closure')?.code ?? takenOver(situation, request.authoredOn),
+    latestOf(request, 'closure')?.code ?? takenOver(situation, known.case, request.authoredOn),
     latestOf(request, 'extension'),
   ]
   const facts: LifeFacts = {
@@ -53,7 +53,8 @@ export function lifeOf(situation: Situation, known: Understanding, id?: string):
     ...(triage ? { triage } : {}),
     ...(answer && mayBeKnown(situation) ? { maybeKnown: true as const } : {}),
     ...(closed ? { closed } : {}),
-    ...(extension ? { extendedUntil: extension.until } : {}),
+    // Time given after an earlier release is over with it: another one has its own six months.
+    ...(extension && !(released && extension.until <= windows(released).supportEnds) ? { extendedUntil: extension.until } : {}),
     ...(released ? { released } : {}),
     ...(custody?.releaseDate ? { releaseDate: custody.releaseDate } : {}),
     ...(custody?.returned && !custody.left ? { back: true as const } : {}),

@@ -24,6 +24,7 @@ import { waitForReviews } from './overriding.ts'
 import { askAboutNumbers } from './patient.ts'
 import { planReferrals } from './referrals.ts'
 import { referralInError, tasksOf } from './situation.ts'
+import { askAboutHandedBack } from './taken-over.ts'
 import { isHandover, isReferralAnswer, ownerOf } from './task.ts'
 import { watchLife } from './watch.ts'
 
@@ -43,6 +44,7 @@ export function plan(change: Change): Understanding {
   if (life && known.case) watchLife(under, life, known.case)
   askAboutConsents(under, known)
   askAboutReturn(under, known)
+  askAboutHandedBack(under, known)
   askAboutEnhanced(under, known)
   askAboutHome(under, known)
   if (died) askAboutDeath(change)

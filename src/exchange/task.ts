@@ -12,6 +12,8 @@ import { withoutTrigger } from './enhanced.ts'
 
 export const handoverId = `${BASE}/Id/handover`
 export const referralId = `${BASE}/Id/referral`
+/** Extension of a handover on hold for custody: where it stood (`status`, `businessStatus`, `reason`). The service's own. */
+export const stoodAt = `${BASE}/StructureDefinition/handover-stood-at`
 
 export const isHandover = (task: Task): boolean => hasIdentifier(task, handoverId)
 export const isReferralAnswer = (task: Task): boolean => hasIdentifier(task, referralId)
@@ -36,7 +38,7 @@ export function stateOf(task: Task): HandoverState {
 
 /** The Task in another state. `reason` is a code and text a person gave; absent: the last reason goes. */
 export function inState(task: Task, state: HandoverState, at: string, reason?: Task['statusReason']): Task {
-  const { statusReason: _old, businessStatus: _was, ...rest } = task
+  const { statusReason: _old, businessStatus: _was, ...rest } = withoutStood(task)
   return {
     ...rest,
     status: state.status,
@@ -44,6 +46,12 @@ export function inState(task: Task, state: HandoverState, at: string, reason?: T
     ...(reason ? { statusReason: reason } : {}),
     lastModified: at,
   }
+}
+
+function withoutStood(task: Task): Task {
+  const { extension, ...rest } = task
+  const left = extension?.filter(({ url }) => url !== stoodAt)
+  return left?.length === extension?.length ? task : { ...rest, ...(left?.length ? { extension: left } : {}) }
 }
 
 /** Business states that are the exchange's own bookkeeping: a partner does not see them. */
@@ -56,7 +64,7 @@ const internal: ReadonlySet<string> = new Set(['preparing', 'queued', 'delivered
  * @param own what the partner itself said of it before; `release`: it may know where the person is
  */
 export function partnersView(kept: Task, own: OwnWords | undefined, { release }: { release: boolean } = { release: true }): Task {
-  const task = withoutTrigger(kept)
+  const task = withoutTrigger(withoutStood(kept))
   const { businessStatus } = stateOf(task)
   const { note, output, statusReason, ...silent } = task
   const said = (one: unknown) => JSON.stringify(one)
@@ -99,7 +107,7 @@ export function bare(task: Task): Task {
     input: _in,
     output: _out,
     ...rest
-  } = task
+  } = withoutStood(task)
   return rest
 }
 

@@ -101,7 +101,7 @@ describe('unlawfully at large', () => {
     const { status } = await gateway.service.call('PUT', `/fhir/Observation/${observation.id}`, { ...observation, component })
     expect(status).toBe(200)
     await gateway.settled()
-    expect(standing(await gateway.handover('recovery'))).toBe('in-progress in-progress')
+    expect(standing(await gateway.handover('recovery'))).toBe('accepted accepted')
     expect(told().at(-1)).toContain('2026-06-30')
     expect(await work()).not.toContain('suspended')
   })
@@ -131,7 +131,7 @@ describe('to an immigration removal centre, or out of the country', () => {
     const left = { ...observation, effectivePeriod: { ...observation.effectivePeriod, end: '2026-04-20' } }
     expect((await gateway.service.call('PUT', `/fhir/Observation/${observation.id}`, left)).status).toBe(200)
     await gateway.settled()
-    expect(standing(await gateway.handover('recovery'))).toBe('in-progress in-progress')
+    expect(standing(await gateway.handover('recovery'))).toBe('accepted accepted')
     expect(told().at(-1)).toContain('2026-04-20')
     expect(gateway.partner('practice').received).toHaveLength(1)
   })

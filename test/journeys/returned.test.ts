@@ -77,13 +77,13 @@ describe('recalled in week three', () => {
     )
     await say({ releaseDate: '2026-06-03', basis: 'recall', since: '2026-05-06', id: back?.id as string })
     expect((await referral()).status).toBe('active')
-    expect(standing(await gateway.handover('recovery'))).toBe('in-progress in-progress')
+    expect(standing(await gateway.handover('recovery'))).toBe('in-progress appointment-cancelled')
     expect(standing(await gateway.handover('probation'))).toBe('requested delivered')
     for (const name of ['recovery', 'probation'] as const) {
       expect(received(name)).toHaveLength(told[name] + 1)
       expect(received(name).at(-1)?.text).toContain('2026-06-03')
     }
-    expect(await abouts()).toEqual([])
+    expect(await abouts()).toEqual(['appointment-cancelled'])
     // The whole way to an outcome after the second release.
     await gateway.turn('2026-06-03T09:00:00Z')
     await say({ releaseDate: '2026-06-03', left: '2026-06-03', basis: 'recall', since: '2026-05-06', id: back?.id as string })
