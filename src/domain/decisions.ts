@@ -20,10 +20,12 @@ export type TriageCode = NonNullable<LifeFacts['triage']>
 type Decided = { at: string; by: Someone; reason?: string }
 export type ReferralDecision = Decided &
   (
-    | { kind: 'triage'; code: TriageCode; because?: string; signpost?: string; question?: string }
+    | { kind: 'triage'; code: TriageCode; because?: string; signpost?: string; question?: string; until?: string }
     | { kind: 'extension'; code: 'extended'; until: string; approver: Someone }
     | { kind: 'closure'; code: Closure }
     | { kind: 'no-alternative'; code: string }
+    /** Somebody has an open referral already: by its id. */
+    | { kind: 'joined'; code: string }
   )
 
 /** All of them, the oldest first. */
@@ -52,7 +54,7 @@ function decisionIn({ extension }: Extension): ReferralDecision | undefined {
   const { kind = '', code = '', by = '', 'by-role': role = '', approver, 'approver-role': approverRole = '', ...rest } = said
   const whole = { ...rest, kind, code, by: { name: by, role }, ...(approver ? { approver: { name: approver, role: approverRole } } : {}) }
   if (kind === 'closure' && !isClosure(code)) return undefined
-  return /^(triage|extension|closure|no-alternative)$/.test(kind) ? (whole as unknown as ReferralDecision) : undefined
+  return /^(triage|extension|closure|no-alternative|joined)$/.test(kind) ? (whole as unknown as ReferralDecision) : undefined
 }
 
 /** The phase on record. */

@@ -57,7 +57,9 @@ const all = Object.keys(phases) as Phase[]
 /** Rows with a letter are ours: the table says that something happens and not where it leads. */
 export const rows: readonly Row[] = [
   { row: '2', event: 'triage begins', by: ['navigator', 'gateway'], from: ['submitted'], to: ['triage'] },
+  { row: '2b', event: 'joins a referral that is open already', by: ['gateway', 'navigator'], from: open, to: ['closed'] },
   { row: '3', event: 'information is asked for', by: ['navigator'], from: ['triage'], to: ['info-requested'], reason: true },
+  { row: '3b', event: 'no information came', by: ['gateway'], from: ['info-requested'], to: ['declined'], reason: true },
   { row: '4', event: 'information is given', by: ['referrer'], from: ['info-requested'], to: ['triage'] },
   { row: '5', event: 'too early', by: ['gateway'], from: ['triage'], to: ['held-early'] },
   { row: '5b', event: '12 weeks before release, or another date', by: ['gateway'], from: ['held-early'], to: ['triage'] },
@@ -177,7 +179,7 @@ function before({ status, triage, verdict, maybeKnown }: LifeFacts): Phase {
   if (status === 'draft') return 'submitted'
   if (triage === 'redirect') return 'redirected'
   if (triage === 'decline') return 'declined'
-  if (triage === 'ask') return 'info-requested'
+  if (triage === 'ask') return verdict === 'declined' ? 'declined' : 'info-requested'
   if (!triage) {
     if (verdict === 'redirected' || verdict === 'declined') return verdict
     if (verdict === 'needs-information') return 'info-requested'

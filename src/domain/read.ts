@@ -10,6 +10,7 @@ import { governing } from './consent.ts'
 import { factsOf, isCustody } from './facts.ts'
 import { givenAway, sourceOf } from './labels.ts'
 import { personOf } from './person.ts'
+import { isReferral } from './referral.ts'
 import { codeIn, given, type Index, indexOf, isUnsorted, odsIn, ofType } from './resources.ts'
 import { returnedOn, type Stay } from './returned.ts'
 
@@ -113,8 +114,10 @@ const isHandoverRequest = (request: ServiceRequest): boolean =>
 /** The referral still open, else the latest. */
 function referralOf(own: readonly Resource[]): Referral | undefined {
   const requests = ofType(own, 'ServiceRequest').filter((request) => !isHandoverRequest(request))
+  // Where some say that they are referrals, a request of another kind is none.
+  const referrals = requests.filter(isReferral)
   const request = latest(
-    requests,
+    referrals.length ? referrals : requests,
     ({ status }) => !/^(completed|revoked)$/.test(status),
     ({ authoredOn }) => authoredOn,
   )

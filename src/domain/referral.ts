@@ -1,9 +1,14 @@
 /**
- * When a referral from outside is complete enough to keep: it names a person and a reason (CONTRACT.md 4). Everything else that is
- * missing is asked for later, never a refusal.
+ * What a referral is, and when one from outside is complete enough to keep: it names a person and a reason (CONTRACT.md 4). Everything else
+ * that is missing is asked for later, never a refusal.
  */
-import type { Resource } from '@medplum/fhirtypes'
+import type { Resource, ServiceRequest } from '@medplum/fhirtypes'
+import { messageCategory } from '../fhir/systems.ts'
 import { ofType } from './resources.ts'
+
+/** A ServiceRequest that says so: a record may hold requests of other kinds too. */
+export const isReferral = ({ category }: ServiceRequest): boolean =>
+  category?.some(({ coding }) => coding?.some(({ system, code }) => system === messageCategory && code === 'referral')) === true
 
 export type NotEnough = { what: 'person' | 'reason'; words: string; expression: string }
 

@@ -11,10 +11,10 @@ import { governing } from '../domain/governing.ts'
 import { type LifeFacts, type Phase, phaseOf } from '../domain/lifecycle.ts'
 import { consentCategoriesBars } from '../fhir/systems.ts'
 import type { Understanding } from './consider.ts'
-import { outcomeOf } from './referrals.ts'
+import { answerTo, outcomeOf } from './referral-answer.ts'
 import { consentsOf, ofType, resourcesOf, type Situation, tasksOf } from './situation.ts'
 import { takenOver } from './taken-over.ts'
-import { handoverKey, isHandover, isHandoverRequest, isReferralAnswer, ownerOf } from './task.ts'
+import { handoverKey, isHandover, isHandoverRequest, ownerOf } from './task.ts'
 
 export type Life = {
   request: ServiceRequest
@@ -37,10 +37,11 @@ export function lifeOf(situation: Situation, known: Understanding, id?: string):
   const day = today(situation.now)
   const { custody, person, worker } = known.case ?? {}
   const released = custody?.left && custody.basis !== 'rotl' && custody.left <= day ? custody.left : undefined
-  const answer = tasksOf(situation).find((task) => isReferralAnswer(task) && task.focus?.reference === `ServiceRequest/${request.id}`)
+  const answer = answerTo(situation, request.id as string)
   const [was, verdict, triage] = [phaseOn(request), answer && outcomeOf(answer), latestOf(request, 'triage')?.code]
   const [closed, extension] = [
-    latestOf(request, 'closure')?.code ?? takenOver(situation, known.case, request.authoredOn),
+    latestOf(request, 'closure')?.code ??
+      (latestOf(request, 'joined') ? 'duplicate' : takenOver(situation, known.case, request.authoredOn)),
     latestOf(request, 'extension'),
   ]
   const facts: LifeFacts = {

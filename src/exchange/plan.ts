@@ -18,6 +18,7 @@ import { askAboutEnhanced } from './enhanced.ts'
 import { askAboutDeath, askAboutReturn, quietly } from './episode.ts'
 import { followPhase, followTeam } from './follow.ts'
 import { planPartner } from './handovers.ts'
+import { joinReferrals } from './join.ts'
 import { type Life, lifeOf } from './life.ts'
 import { askAboutHome } from './out-of-area.ts'
 import { waitForReviews } from './overriding.ts'
@@ -34,6 +35,7 @@ export function plan(change: Change): Understanding {
   let known = consider(situation)
   const died = known.case?.person.died === true
   const under = died ? quietly(change) : change
+  if (joinReferrals(change, known)) known = consider(situation)
   planReferrals(under, known)
   answerSender(under, known)
   const life = lifeOf(situation, known)
@@ -70,9 +72,11 @@ function partnersToPlan(change: Change, known: Understanding): { partner: string
 function askAboutRecord(change: Change, known: Understanding, life: Life | undefined): void {
   const { situation } = change
   const found = known.case as NonNullable<Understanding['case']>
-  // A referral from outside asks for what it needs by itself, until the service has made a plan.
+  // A referral from outside asks for what it needs by itself, until the service has made a plan: what a referrer proposes is a draft.
   if (suspensionOf(found.custody)) return
-  const started = found.plan !== undefined || (found.referral !== undefined && !tasksOf(situation).some(isReferralAnswer))
+  const started =
+    (found.plan !== undefined && found.plan.status !== 'draft') ||
+    (found.referral !== undefined && !tasksOf(situation).some(isReferralAnswer))
   const ended = found.referral ? /^(completed|revoked|entered-in-error)$/.test(found.referral.status) : referralInError(situation)
   if (ended) return
   // On hold because of where the person is in their journey: what is missing is asked about when it goes on.

@@ -1,114 +1,156 @@
 /**
- * Triage of referrals from outside, looked at again whenever something about the person becomes known. Part of the plan step.
- *
- * The answer to a referrer is a Task on the service's shelf and on the referrer's; it tells the outcome and nothing else about
- * the person than the referrer said.
+ * Triage of referrals from outside, looked at again whenever something about the person becomes known, and the referrer answered. Part of
+ * the plan step.
  */
 import type { ServiceRequest, Task } from '@medplum/fhirtypes'
-import { addWorkingDays, endOfDay, startOfDay, today } from '../domain/calendar.ts'
-import { latestOf } from '../domain/decisions.ts'
+import { type Asking, askingSince } from '../domain/asking.ts'
+import { startOfDay, today } from '../domain/calendar.ts'
+import { latestOf, phaseOn } from '../domain/decisions.ts'
 import { type Triage, triage } from '../domain/eligibility.ts'
+import { underWay } from '../domain/lifecycle.ts'
 import { codeIn, given } from '../domain/resources.ts'
 import { ours, sourceOfServiceRequest } from '../fhir/systems.ts'
 import type { Change } from './change.ts'
 import type { Understanding } from './consider.ts'
+import { wholeOf } from './join.ts'
 import { hasUntracedNhsNumber } from './patient.ts'
-import { serviceShelf, tasksOf } from './situation.ts'
+import { answered, answerTo, cancelled, givesReason, isFinalAnswer, outcomeOf, putAnswer, wordsOf } from './referral-answer.ts'
+import { tasksOf } from './situation.ts'
 import { isReferralAnswer } from './task.ts'
 import { isTransferIn } from './transferred-in.ts'
-
-/** How each outcome stands as a Task. */
-const statuses = {
-  accepted: 'accepted',
-  held: 'on-hold',
-  'needs-information': 'on-hold',
-  redirected: 'rejected',
-  declined: 'rejected',
-} as const satisfies Record<Triage['outcome'], Task['status']>
 
 export function planReferrals(change: Change, known: Understanding): void {
   const { situation } = change
   for (const task of tasksOf(situation).filter(isReferralAnswer)) {
-    if (task.status === 'completed' || task.status === 'rejected' || task.status === 'cancelled' || !known.case) continue
-    const decided = decidedAbout(change, task)
+    const request = situation.record.get(task.focus?.reference as string)?.body as ServiceRequest | undefined
+    if (isFinalAnswer(task) || !known.case || !request) continue
+    const whole = wholeOf(situation, request)
+    const joined = whole !== request
     // Once accepted it is the service's: what is learned later changes the case, not the answer; what a person decides does.
-    if (outcomeOf(task) === 'accepted' && (!decided || decided.outcome === 'accepted')) {
-      askForAgreement(change, task, known)
+    const settled = outcomeOf(task) === 'accepted' && joined === givesReason(task, joinedReason.code)
+    if (isOver(whole)) {
+      if (outcomeOf(task) !== 'accepted') end(change, task)
       continue
     }
-    const verdict =
-      decided ??
-      triage({
-        case: known.case,
-        service: situation.service,
-        today: today(situation.now),
-        referredOn: today(new Date(task.authoredOn as string)),
-        nhsNumberUntraced: hasUntracedNhsNumber(situation),
-        ...given('referrerType', referrerTypeOf(requestOf(change, task))),
-        transfer: isTransferIn(task),
-      })
-    const answered = answer(task, verdict, situation.now.toISOString())
-    if (outcomeOf(task) !== verdict.outcome || words(task) !== words(answered)) {
-      change.put(serviceShelf(situation.service.id), answered)
-      change.put(`referrer:${referrerOf(task)}`, asReferred(change, answered), '[]')
-      change.audit({
-        action: 'triage',
-        entity: `Task/${task.id}`,
-        detail: JSON.stringify({ outcome: verdict.outcome, reasons: verdict.reasons.map(({ code }) => code) }),
-      })
-    }
-    wait(change, task, verdict, known)
+    const verdict = settled && !turnsAway(whole) ? undefined : verdictOf(change, known, task, whole, joined)
+    if (verdict) tell(change, task, verdict.triage, verdict.asking)
+    if (!joined && (verdict?.triage.outcome ?? 'accepted') === 'accepted') askForAgreement(change, task, known)
+    if (verdict) wait(change, task, verdict)
   }
 }
 
+/** Ended some other way than by triage, which says its own word to the referrer. */
+const isOver = (request: ServiceRequest): boolean =>
+  latestOf(request, 'closure') !== undefined || /^(completed|revoked|entered-in-error)$/.test(request.status)
+
+const turnsAway = (request: ServiceRequest): boolean => {
+  const decision = latestOf(request, 'triage')
+  return decision !== undefined && decision.code !== 'accept'
+}
+
+/** A referrer that still waits hears that it is over, and not why: that is between the person and the service. */
+function end(change: Change, task: Task): void {
+  putAnswer(change, cancelled(task, 'ended', 'This referral is over. Nothing more is needed from you.', change.situation.now.toISOString()))
+}
+
+type Verdict = { triage: Triage; asking?: { since: string } & Asking }
+
+/** @param whole the referral that goes on: this one, or the one it joined */
+function verdictOf(change: Change, known: Understanding, task: Task, whole: ServiceRequest, joined: boolean): Verdict {
+  const said = decidedAbout(whole) ?? ruled(change, known, joined ? answerTo(change.situation, whole.id as string) : task, whole)
+  const verdict = joined ? { ...said, reasons: [...said.reasons, joinedReason] } : said
+  if (verdict.outcome !== 'needs-information') return { triage: verdict }
+  const since = askedAt(change, task, verdict, whole)
+  const asking = { since, ...askingSince(since, latestOf(whole, 'triage')?.until, change.situation.now.toISOString()) }
+  if (asking.step === 'over') return { triage: unanswered }
+  if (asking.step === 'waiting') return { triage: verdict, asking }
+  return { triage: { ...verdict, reasons: [...verdict.reasons, remindedReason(asking)] }, asking }
+}
+
+const joinedReason = { code: 'joined', words: 'Your referral has joined what is being arranged for the person.' }
+
+/** What the rules say. Who is being supported, or is the service's own, is past them. */
+function ruled({ situation }: Change, known: Understanding, task: Task | undefined, request: ServiceRequest): Triage {
+  const phase = phaseOn(request)
+  if (!task || (phase && underWay.includes(phase))) return acceptedBy()
+  return triage({
+    case: known.case as NonNullable<Understanding['case']>,
+    service: situation.service,
+    today: today(situation.now),
+    referredOn: today(new Date(task.authoredOn as string)),
+    nhsNumberUntraced: hasUntracedNhsNumber(situation),
+    ...given('referrerType', referrerTypeOf(request)),
+    transfer: isTransferIn(task),
+  })
+}
+
 /** What somebody of the service decided (`$triage`) stands, whatever the rules say; its words go to the referrer. */
-function decidedAbout(change: Change, task: Task): Triage | undefined {
-  const request = requestOf(change, task)
-  const decision = request && latestOf(request, 'triage')
+function decidedAbout(request: ServiceRequest): Triage | undefined {
+  const decision = latestOf(request, 'triage')
   if (!decision) return undefined
   const { code, reason, because = 'other', signpost, question } = decision
   return {
     outcome: outcomes[code],
-    reasons: reason ? [{ code: because, words: reason }] : [{ code: 'eligible', words: acceptedWords }],
+    reasons: reason ? [{ code: because, words: reason }] : acceptedBy().reasons,
     asks: question ? [{ code: 'question', words: question }] : [],
     ...(signpost ? { signpost } : {}),
   }
 }
 
-const requestOf = ({ situation }: Change, task: Task) =>
-  situation.record.get(task.focus?.reference as string)?.body as ServiceRequest | undefined
+const outcomes = { accept: 'accepted', ask: 'needs-information', redirect: 'redirected', decline: 'declined' } as const
+const acceptedBy = (): Triage => ({
+  outcome: 'accepted',
+  reasons: [{ code: 'eligible', words: 'The person can be supported by RECONNECT. A care navigator will meet them.' }],
+  asks: [],
+})
 
 /** What kind of referrer it came from: the directory’s word, written on the referral when it came; where it has none, the sender’s own. */
-const referrerTypeOf = (request: ServiceRequest | undefined): string | undefined =>
-  codeIn(request?.extension?.find(({ url }) => url === sourceOfServiceRequest)?.valueCodeableConcept, ours('referrer-type'))
+const referrerTypeOf = (request: ServiceRequest): string | undefined =>
+  codeIn(request.extension?.find(({ url }) => url === sourceOfServiceRequest)?.valueCodeableConcept, ours('referrer-type'))
 
-const outcomes = { accept: 'accepted', ask: 'needs-information', redirect: 'redirected', decline: 'declined' } as const
-const acceptedWords = 'The person can be supported by RECONNECT. A care navigator will meet them.'
-
-/** The referrer's copy is about whom it always was, also when the record became part of another one. */
-export function asReferred({ situation }: Change, task: Task): Task {
-  const told = situation.told.get(`referrer:${referrerOf(task)} Task/${task.id}`)?.body as Task | undefined
-  return told?.for ? { ...task, for: told.for } : task
+/** Since when it is asked what it is asked now; a person who asks again begins the time anew. */
+function askedAt({ situation }: Change, task: Task, { asks }: Triage, whole: ServiceRequest): string {
+  const same = JSON.stringify(task.input?.map(({ valueString }) => valueString)) === JSON.stringify(asks.map(({ words }) => words))
+  const before = same ? (task.restriction?.period?.start ?? task.lastModified) : undefined
+  const decided = latestOf(whole, 'triage')?.at
+  return [before ?? situation.now.toISOString(), decided ?? ''].sort().at(-1) as string
 }
 
-function wait(change: Change, task: Task, verdict: Triage, known: Understanding): void {
+const remindedReason = ({ endsAt }: Asking) => ({
+  code: 'reminded',
+  words: `We asked, and have not heard from you. Please tell us by ${lastDay(endsAt)}: after that the referral ends, and you can send it again.`,
+})
+const lastDay = (endsAt: string): string => today(new Date(Date.parse(endsAt) - 1))
+
+const unanswered: Triage = {
+  outcome: 'declined',
+  reasons: [{ code: 'no-information', words: 'What we asked for was not told, and without it we could not go on.' }],
+  asks: [],
+  signpost: 'Please refer the person again as soon as you can tell us, or phone the RECONNECT service.',
+}
+
+function tell(change: Change, task: Task, verdict: Triage, asking: Verdict['asking']): void {
   const { situation } = change
+  const period = asking && { start: asking.since, end: asking.endsAt }
+  const answer = answered(task, verdict, situation.now.toISOString(), period)
+  if (outcomeOf(task) === verdict.outcome && wordsOf(task) === wordsOf(answer)) return
+  putAnswer(change, answer)
+  const detail = { outcome: verdict.outcome, reasons: verdict.reasons.map(({ code }) => code) }
+  change.audit({ action: 'triage', entity: `Task/${task.id}`, detail: JSON.stringify(detail) })
+}
+
+function wait(change: Change, task: Task, { triage: verdict, asking }: Verdict): void {
   const about = (reason: string) => `${reason}:${task.id}`
-  if (verdict.outcome === 'held' && verdict.wakeOn) change.wait(about('held'), startOfDay(verdict.wakeOn).instant)
-  if (verdict.outcome === 'accepted') askForAgreement(change, task, known)
-  if (verdict.outcome === 'needs-information') {
-    const until = endOfDay(addWorkingDays(today(new Date(task.authoredOn as string)), 5))
-    const asks = verdict.asks.map((ask) => ask.words).join(' ')
-    const waiting = until > situation.now.toISOString()
-    if (waiting) change.wait(about('information'), until)
-    const late = 'It has waited for five working days: speak to the referrer, or decline it for want of information ($triage).'
-    change.ask({
-      about: about('needs-information'),
-      reason: 'needs-information',
-      words: `A referral waits for information. ${waiting ? '' : `${late} `}${asks}`,
-      task: task.id as string,
-    })
-  }
+  if (verdict.wakeOn) change.wait(about('held'), startOfDay(verdict.wakeOn).instant)
+  if (!asking) return
+  if (asking.next) change.wait(about('information'), asking.next)
+  const asks = verdict.asks.map((ask) => ask.words).join(' ')
+  const late =
+    asking.step === 'reminded'
+      ? `The referrer was asked, and reminded. Speak to them, or decide without it ($triage). On ${lastDay(asking.endsAt)} the referral ends for want of information; to hold it open, ask again with a later day (until). `
+      : ''
+  const words = `A referral waits for information. ${late}${asks}`
+  change.ask({ about: about('needs-information'), reason: 'needs-information', words, task: task.id as string })
 }
 
 function askForAgreement(change: Change, task: Task, known: Understanding): void {
@@ -116,34 +158,3 @@ function askForAgreement(change: Change, task: Task, known: Understanding): void
   const words = 'A referral is eligible. Meet the person, ask for their agreement and name their worker.'
   change.ask({ about: `triage:${task.id}`, reason: 'triage', words, task: task.id as string })
 }
-
-/** The Task with a triage outcome: reasons and signpost as text, each thing asked for as an input. */
-export function answer(task: Task, verdict: Triage, at: string): Task {
-  const { input: _was, output: _out, ...rest } = task
-  const said = [...verdict.reasons.map((reason) => reason.words), ...(verdict.signpost ? [verdict.signpost] : [])].join(' ')
-  return {
-    ...rest,
-    status: statuses[verdict.outcome],
-    businessStatus: { coding: [{ system: ours('referral-outcome'), code: verdict.outcome }] },
-    ...(said
-      ? { statusReason: { coding: verdict.reasons.map(({ code }) => ({ system: ours('referral-reason'), code })), text: said } }
-      : {}),
-    lastModified: at,
-    ...(verdict.asks.length
-      ? {
-          input: verdict.asks.map((ask) => ({
-            type: { coding: [{ system: ours('referral-ask'), code: ask.code }], text: 'Please tell us' },
-            valueString: ask.words,
-          })),
-        }
-      : {}),
-    ...(verdict.signpost ? { output: [{ type: { text: 'Where to turn instead' }, valueString: verdict.signpost }] } : {}),
-  }
-}
-
-export const outcomeOf = (task: Task): string | undefined =>
-  task.businessStatus?.coding?.find((coding) => coding.system === ours('referral-outcome'))?.code
-
-const words = (task: Task): string => JSON.stringify([task.statusReason, task.input, task.output])
-
-export const referrerOf = (task: Task): string | undefined => task.requester?.identifier?.value

@@ -9,17 +9,16 @@ import type { Bundle, MessageHeader, ServiceRequest, Task } from '@medplum/fhirt
 import type { Request } from '../access/caller.ts'
 import { isOpen } from '../domain/handover.ts'
 import { refuse } from '../fhir/outcome.ts'
-import { ours } from '../fhir/systems.ts'
 import type { Statement } from '../store/database.ts'
 import { readResource } from '../store/resources.ts'
 import { amend } from './amend.ts'
 import { actorOf, type Change } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
-import { asReferred } from './referrals.ts'
+import { answerTo, asReferred, cancelled, isFinalAnswer, putAnswer } from './referral-answer.ts'
 import { replyTo } from './reply.ts'
 import { serviceShelf, tasksOf } from './situation.ts'
 import { supply } from './supply.ts'
-import { isHandover, isReferralAnswer } from './task.ts'
+import { isHandover } from './task.ts'
 import { transferIn } from './transferred-in.ts'
 
 export const isUpdate = (bundle: Bundle): boolean =>
@@ -57,7 +56,7 @@ export async function updateReferral(
     (change) => {
       const taken = takeBack(change, id as string, said, caller.shelf)
       if (!taken) throw unknown()
-      return (): Answer => ({ status: 200, body: replyTo(bundle, [taken], theirsOf(change, answerOn(change, id as string))) })
+      return (): Answer => ({ status: 200, body: replyTo(bundle, [taken], theirsOf(change, answerTo(change.situation, id as string))) })
     },
     (answer) => alongside(answer()),
   )
@@ -98,23 +97,12 @@ function takeBack(change: Change, id: string, said: ServiceRequest, shelf: strin
   const told = situation.told.get(`${shelf} ServiceRequest/${id}`)?.body as ServiceRequest | undefined
   const theirs = change.put(shelf, { ...taken, ...(told ? { subject: told.subject } : {}) }, '[]')
   change.audit({ action: 'revoke', entity: `ServiceRequest/${id}/_history/${stored.version}` })
-  const task = answerOn(change, id)
-  if (task && !/^(rejected|completed|cancelled)$/.test(task.status)) {
-    const { businessStatus: _outcome, input: _asks, output: _signpost, ...rest } = task
+  const task = answerTo(situation, id)
+  if (task && !isFinalAnswer(task)) {
     const words = said.reasonCode?.[0]?.text ?? 'The referrer took the referral back.'
-    const cancelled: Task = {
-      ...rest,
-      status: 'cancelled',
-      statusReason: { coding: [{ system: ours('referral-reason'), code: said.status }], text: words },
-      lastModified: situation.now.toISOString(),
-    }
-    change.put(own, cancelled)
-    change.put(shelf, asReferred(change, cancelled), '[]')
+    putAnswer(change, cancelled(task, said.status, words, situation.now.toISOString()))
   }
   return theirs.body as ServiceRequest
 }
 
 const theirsOf = (change: Change, task: Task | undefined): Task | undefined => task && asReferred(change, task)
-
-const answerOn = ({ situation }: Change, id: string): Task | undefined =>
-  tasksOf(situation).find((task) => isReferralAnswer(task) && task.focus?.reference === `ServiceRequest/${id}`)

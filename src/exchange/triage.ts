@@ -6,11 +6,12 @@
  */
 import type { ServiceRequest } from '@medplum/fhirtypes'
 import type { Request } from '../access/caller.ts'
+import { londonDate, today } from '../domain/calendar.ts'
 import { type ReferralDecision, type TriageCode, withDecision } from '../domain/decisions.ts'
-import { Refusal } from '../fhir/outcome.ts'
+import { Refusal, refuse } from '../fhir/outcome.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { mustBeIn, onReferral } from './on-referral.ts'
-import { reader } from './parameters.ts'
+import { fault, pathOf, reader } from './parameters.ts'
 import { serviceShelf } from './situation.ts'
 
 const decisions = ['accept', 'ask', 'redirect', 'decline'] as const satisfies readonly TriageCode[]
@@ -22,6 +23,7 @@ export function triageReferral(exchange: Exchange, request: Request, id: string,
   return onReferral(exchange, request, 'triage', id, body, (change, { request: referral, phase }) => {
     mustBeIn(phase, ['submitted', 'triage', 'info-requested', 'held-early', 'consent-pending'])
     const { situation } = change
+    if (said.until && said.until < today(situation.now)) throw refuse(422, 'business-rule', 'That day is past.', pathOf('until'))
     const decided: ServiceRequest = withDecision(referral, { ...said, at: situation.now.toISOString() })
     change.put(serviceShelf(situation.service.id), decided)
     const detail = { decision: said.code, phase }
@@ -38,6 +40,9 @@ function triageSaid(body: unknown): Omit<Extract<ReferralDecision, { kind: 'tria
   const signpost = text('signpost', turnsAway, 'Say where the person can turn instead: nobody is turned away without.')
   const question = text('question', decision === 'ask', 'Say what the referrer is asked.')
   const because = one('code') ? code('code', reasons) : undefined
+  const until = londonDate(one('until')?.valueDate)
+  if (one('until') && (!until || decision !== 'ask'))
+    issues.push(fault('until', 'The last day on which the answer is waited for (valueDate): only when the referrer is asked.'))
   const by = someone('by')
   if (issues.length) throw new Refusal(422, issues)
   return {
@@ -48,5 +53,6 @@ function triageSaid(body: unknown): Omit<Extract<ReferralDecision, { kind: 'tria
     ...(because ? { because } : {}),
     ...(signpost ? { signpost } : {}),
     ...(question ? { question } : {}),
+    ...(until ? { until } : {}),
   }
 }
