@@ -18,9 +18,9 @@ import { openAgenda } from './agenda.ts'
 import { type Client, newKeys, openClient } from './client.ts'
 import { directoryFile, outside, type PartnerId, partnerIds, pulls, serviceClient, southWestClient, southWestPartner } from './directory.ts'
 import { openDrugTeam } from './drug-team.ts'
-import { type Line, openJournal } from './journal.ts'
-import { letNavigatorsWork } from './navigators.ts'
-import { type Letter, type Office, officeTime, openOffice } from './office.ts'
+import { type Journal, type Line, openJournal } from './journal.ts'
+import { type Navigators, openNavigators } from './navigators.ts'
+import { type Arrived, type Office, officeTime, openOffice } from './office.ts'
 import { answerByMessage, type Listening, listenForMessages } from './partner.ts'
 import { shortName, stepsOf } from './partners.ts'
 import { beginning, people } from './people.ts'
@@ -35,6 +35,7 @@ export type Demo = {
   open: Open
   everybody: readonly Known[]
   offices: ReadonlyMap<PartnerId, Office>
+  journal: Journal
   stop(): Promise<void>
 }
 
@@ -95,11 +96,16 @@ export async function startDemo(
   writeFileSync(directory, JSON.stringify(file, null, 2))
 
   const everybody: Known[] = []
+  const nameOf = (patient: string) => {
+    const person = everybody.find((one) => one.patient === patient)?.person
+    return person && `${person.given} ${person.family}`
+  }
+  let navigators: Navigators | undefined
   const started = await startGateway(config, {
-    log: noticing(createLog(config.logLevel), southWestPartner, () => planPost()),
+    log: noticing(createLog(config.logLevel), southWestPartner, () => offices.get(southWestPartner)?.inbox.length === 0 && planPost()),
     channels: new Map<string, Channel>([...channels, ['pull', noticed(channels.get('pull') as Channel, () => planMorning())]]),
-    turning: (open, clock) => turning(open, clock, agenda),
-    routes: (app, open) => demoRoutes(app, { open, everybody, offices, journal, next: () => nextMoment(open, agenda) }),
+    turning: (open, clock) => turning(open, clock, agenda, { before: journal.turned, after: async () => navigators?.look(), nameOf }),
+    routes: (app, open) => demoRoutes(app, { open, everybody, offices, journal, agenda, next: () => nextMoment(open, agenda, nameOf) }),
   })
   if ('faults' in started) return started
   const { gateway } = started
@@ -115,7 +121,7 @@ export async function startDemo(
   }
 
   /** Something waits for somebody who looks at it themselves, the next time they open their post. Who looks every morning and finds nothing is left out. */
-  function planLook(id: PartnerId, time: string, words: string, look: (at: string) => Promise<Letter[]>) {
+  function planLook(id: PartnerId, time: string, words: string, look: (at: string) => Promise<Arrived[]>) {
     const at = now().toISOString()
     const day = today(now())
     const morning = officeTime(day, time)
@@ -138,8 +144,9 @@ export async function startDemo(
   const service = clientOf(serviceClient, 'system/*.cruds')
   everybody.push(...(await handIn(service)))
   letTheWorldTurn({ everybody, agenda, journal, service })
-  letNavigatorsWork({ everybody, agenda, journal, service })
   await gateway.open.deliverer.idle()
+  navigators = openNavigators({ exchange: gateway.open.exchange, everybody, agenda, journal, service })
+  await navigators.look()
 
   return {
     demo: {
@@ -147,6 +154,7 @@ export async function startDemo(
       open: gateway.open,
       everybody,
       offices,
+      journal,
       async stop() {
         await gateway.stop()
         for (const one of listening) one.close()

@@ -10,7 +10,7 @@ import { shortName } from './partners.ts'
 import { toldWords } from './told.ts'
 import { type Written, writtenIn } from './written.ts'
 
-export type LetterView = Pick<Letter, 'id' | 'at' | 'kind' | 'person'> & {
+export type LetterView = Pick<Letter, 'id' | 'at' | 'news' | 'person'> & {
   /** Categories, in the exchange's words: the partner itself sees only the message. */
   told: string[]
   asks?: string
@@ -30,14 +30,14 @@ export async function inboxView(exchange: Exchange, id: PartnerId, { inbox }: Of
   }
 }
 
-async function letterView(exchange: Exchange, { id, at, kind, task, person, bundle }: Letter): Promise<LetterView> {
+async function letterView(exchange: Exchange, { id, at, news, pulled, task, person, bundle }: Letter): Promise<LetterView> {
   // What was fetched has the content of the shelf, which is what would have been sent last.
-  const owed = kind.startsWith('pulled') ? (await owedOfTask(exchange.database, task)).at(-1) : await owedById(exchange.database, id)
+  const owed = pulled ? (await owedOfTask(exchange.database, task)).at(-1) : await owedById(exchange.database, id)
   const asks = activityIn(bundle)
   return {
     id,
     at,
-    kind,
+    news,
     person,
     told: owed ? toldWords(JSON.parse(owed.basis)) : [],
     ...(asks ? { asks } : {}),

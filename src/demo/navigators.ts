@@ -1,65 +1,162 @@
 /**
- * What the two care navigators of the demo do themselves: they meet everybody twice before release, see how they are afterwards on the
- * days of the reviews, and end the support of those for whom everything came to something.
+ * What the two care navigators of the demo do themselves. They meet everybody in the first days, and after that do what their work list
+ * asks of them: meet again, phone after release, phone a partner that is silent, end the support of those for whom everything came to
+ * something. Marcus they ask again and again, and in the end take his no for an answer.
  */
 import type { Bundle, Encounter, ServiceRequest } from '@medplum/fhirtypes'
-import { addWorkingDays, isWorkingDay, reviews } from '../domain/calendar.ts'
+import { addDays, addWorkingDays, isWorkingDay, reviews, today } from '../domain/calendar.ts'
 import type { Modality } from '../domain/contacts.ts'
+import type { Closure } from '../domain/outcomes.ts'
+import type { Exchange } from '../exchange/exchange.ts'
 import { ours } from '../fhir/systems.ts'
+import { openWork, type WorkItem } from '../store/work-items.ts'
 import type { Agenda } from './agenda.ts'
 import type { Client } from './client.ts'
+import { serviceId } from './directory.ts'
 import type { Journal } from './journal.ts'
 import { officeTime } from './office.ts'
+import { shortName } from './partners.ts'
 import { beginning } from './people.ts'
 import { workers } from './record.ts'
-import { type Known, releaseDay } from './world.ts'
+import type { Known } from './world.ts'
 
-export function letNavigatorsWork(given: { everybody: readonly Known[]; agenda: Agenda; journal: Journal; service: Client }) {
-  const { everybody, agenda, journal, service } = given
-  for (const { person, patient } of everybody) {
-    const { given: first, family, email } = workers[person.worker]
-    const worker = `${first} ${family}`
-    const name = `${person.given} ${person.family}`
-    const plan = (key: string, day: string, time: string, words: string, run: () => Promise<unknown>) =>
-      agenda.put(`navigator ${person.key} ${key}`, {
-        at: officeTime(day, time),
-        words,
-        run: async () => {
-          if (!(await referralOf(service, patient))) return
-          if (await run()) journal.write(words)
-        },
-      })
-    const meet = (key: string, day: string, time: string, how: Modality) => {
-      const words = how === 'telephone' ? `${worker} phones ${name}` : `${worker} meets ${name}`
-      plan(key, day, time, words, () => service.call('POST', '/fhir/Encounter', contact(patient, officeTime(day, time), how)))
-    }
-    const start = beginning.slice(0, 10)
-    meet('first', addWorkingDays(start, 2), '11:00', 'face-to-face')
-    meet('second', addWorkingDays(start, 8), '11:00', 'face-to-face')
-    const released = releaseDay(person)
-    if (!released) continue
-    for (const { name: review, on } of reviews(released)) meet(review, isWorkingDay(on) ? on : addWorkingDays(on, 1), '14:30', 'telephone')
-    const last = addWorkingDays(reviews(released).at(-1)?.on as string, 1)
-    plan('end', last, '15:00', `${worker} ends the support of ${name}: needs are met`, async () => {
-      const referral = await referralOf(service, patient)
-      const by = {
-        name: 'by',
-        part: [
-          { name: 'name', valueString: worker },
-          { name: 'role', valueString: `care navigator, ${email}` },
-        ],
-      }
-      const said = [
-        { name: 'outcome', valueCode: 'needs-met' },
-        { name: 'reason', valueString: 'Everything that was asked for has come to something.' },
-        by,
-      ]
-      // Refused while something is still open: then it stays so, and the work list says what.
-      return service
-        .call('POST', `/fhir/ServiceRequest/${referral?.id}/$close`, { resourceType: 'Parameters', parameter: said })
-        .catch(() => undefined)
+export type Navigators = {
+  /** Reads the work list, and plans what is new on it; what is no longer on it is not done. */
+  look(): Promise<void>
+}
+
+export function openNavigators(given: {
+  exchange: Exchange
+  everybody: readonly Known[]
+  agenda: Agenda
+  journal: Journal
+  service: Client
+}): Navigators {
+  const { exchange, everybody, agenda, journal, service } = given
+  /** What was on the list when it was looked at last, and what is planned for it. */
+  const seen = new Map<string, string | undefined>()
+  const told = new Set<string>()
+
+  const of = (patient: string | undefined) => everybody.find((one) => one.patient === patient)
+  const plan = (key: string, at: string, { person }: Known, words: string, run: () => Promise<unknown>) =>
+    agenda.put(key, {
+      at,
+      words,
+      run: async () => {
+        await run()
+        journal.write(words, { person: nameOf(person) })
+        seen.delete(key.replace('work ', ''))
+      },
     })
+  const meet = (key: string, at: string, known: Known, how: Modality = 'face-to-face') => {
+    const words = `${workerOf(known)} ${how === 'telephone' ? 'phones' : 'meets'} ${nameOf(known.person)}`
+    plan(key, at, known, words, () => service.call('POST', '/fhir/Encounter', contact(known.patient, at, how)))
   }
+  const end = (key: string, at: string, known: Known, outcome: Closure, words: string, reason: string) =>
+    plan(key, at, known, words, async () => {
+      const referral = await referralOf(service, known.patient)
+      const parameter = closing(known, outcome, reason)
+      await service.call('POST', `/fhir/ServiceRequest/${referral?.id}/$close`, { resourceType: 'Parameters', parameter })
+    })
+
+  for (const known of everybody) {
+    const day = first[known.person.key]
+    if (day) meet(`first ${known.person.key}`, officeTime(day, '11:00'), known)
+    if (known.person.key === 'marcus') askMarcus(known)
+  }
+
+  /** Nobody may be told about Marcus, so that nothing but his own navigator moves his story on. */
+  function askMarcus(known: Known) {
+    meet('marcus again', officeTime('2026-03-12', '11:00'), known)
+    meet('marcus day after', officeTime('2026-03-25', '14:30'), known, 'telephone')
+    meet('marcus week after', officeTime('2026-03-31', '14:30'), known, 'telephone')
+    const words = `${workerOf(known)} asks ${nameOf(known.person)} for the last time, and he still wants nobody told: RECONNECT’s support ends`
+    const reason = 'Four weeks after release he still wants nobody told, and knows how to come back.'
+    end('marcus end', officeTime('2026-04-21', '14:30'), known, 'declined-support', words, reason)
+  }
+
+  /** What is planned for something on the list, under which key; undefined: it is somebody else's to do, or they wait. */
+  function planFor(item: WorkItem, known: Known): string | undefined {
+    const key = `work ${item.id}`
+    const day = today(exchange.now())
+    const soon = (time: string) => next(day, time, exchange.now())
+    if (item.reason === 'contacts') {
+      if (!known.left) meet(key, officeTime(addWorkingDays(day, 1), '11:00'), known)
+    } else if (item.reason === 'review') meet(key, soon('14:30'), known, 'telephone')
+    else if (toPhone.has(item.reason)) {
+      const owner = exchange.directory().partners.get(partnerIn(item) ?? '')
+      const words = `${workerOf(known)} phones ${owner ? shortName(owner.name) : 'the partner'} about ${nameOf(known.person)}`
+      plan(key, soon('15:45'), known, words, async () => undefined)
+    } else if (item.reason === 'closure-proposed' && known.left) {
+      const last = addWorkingDays(reviews(known.left).at(-1)?.on as string, 1)
+      const words = `${workerOf(known)} ends the support of ${nameOf(known.person)}: needs are met`
+      const at = officeTime(last < day ? addWorkingDays(day, 1) : last, '15:00')
+      end(key, at, known, 'needs-met', words, 'Everything that was asked for has come to something.')
+    } else return undefined
+    return key
+  }
+
+  const partnerIn = ({ words }: WorkItem): string | undefined =>
+    [...exchange.directory().partners.values()].find(({ name }) => words.includes(name))?.id
+
+  return {
+    async look() {
+      const open = await openWork(exchange.database, serviceId)
+      for (const [id, key] of seen) {
+        if (open.some((item) => item.id === id)) continue
+        seen.delete(id)
+        if (key) agenda.drop(key)
+      }
+      for (const item of open) {
+        const known = of(item.patient)
+        if (seen.has(item.id) || !known) continue
+        seen.set(item.id, planFor(item, known))
+        if (!routine.has(item.reason) && !told.has(item.id)) {
+          told.add(item.id)
+          const name = nameOf(known.person)
+          journal.write(`To do for ${workerOf(known)}, about ${name}: ${shortName(item.words)}`, { person: name, todo: true })
+        }
+      }
+    },
+  }
+}
+
+/** When everybody is met first: a prison a day. Joseph is with Enhanced RECONNECT by then. */
+const [second, third] = [addDays(beginning.slice(0, 10), 1), addDays(beginning.slice(0, 10), 2)]
+const first: Readonly<Record<string, string>> = {
+  leah: second,
+  priya: second,
+  tanya: second,
+  daniel: second,
+  marcus: second,
+  sean: third,
+  callum: third,
+}
+
+/** Reasons of work items that ask to phone a partner. */
+const toPhone = new Set(['no-answer', 'not-accepted', 'not-booked', 'no-outcome', 'not-registered', 'check-21', 'escalated'])
+/** Asked as a matter of course, and done the same day. */
+const routine = new Set(['release-day', 'review'])
+
+const nameOf = ({ given, family }: Known['person']): string => `${given} ${family}`
+const workerOf = ({ person }: Known): string => `${workers[person.worker].given} ${workers[person.worker].family}`
+
+/** That time of this working day, or of the next one. */
+function next(day: string, time: string, now: Date): string {
+  const at = officeTime(day, time)
+  return isWorkingDay(day) && at > now.toISOString() ? at : officeTime(addWorkingDays(day, 1), time)
+}
+
+function closing(known: Known, outcome: Closure, reason: string) {
+  const by = [
+    { name: 'name', valueString: workerOf(known) },
+    { name: 'role', valueString: `care navigator, ${workers[known.person.worker].email}` },
+  ]
+  return [
+    { name: 'outcome', valueCode: outcome },
+    { name: 'reason', valueString: reason },
+    { name: 'by', part: by },
+  ]
 }
 
 /** The referral, while it is open. */

@@ -2,24 +2,27 @@
  * The people behind a simulated partner: they read what comes in and answer after a while, in office hours, as people would.
  * How it comes in and how they answer is the partner's own (`partner.ts`, `drug-team.ts`).
  */
-import type { Bundle, MessageHeader, Observation, Patient, Resource, Task } from '@medplum/fhirtypes'
+import type { Bundle, MessageHeader, Patient, Resource, Task } from '@medplum/fhirtypes'
 import { addWorkingDays, isWorkingDay, startOfDay, today } from '../domain/calendar.ts'
 import { type HandoverState, stateWords } from '../domain/handover.ts'
 import type { Agenda } from './agenda.ts'
 import type { Journal } from './journal.ts'
+import { type News, newsIn, releaseIn } from './news.ts'
 
-/** Something in the inbox. */
-export type Letter = {
+/** Something that comes in. */
+export type Arrived = {
   id: string
   /** Instant. */
   at: string
-  /** `pulled`: they fetched it themselves. */
-  kind: 'new' | 'update' | 'hold' | 'stop' | 'pulled' | 'pulled again'
   /** Logical id of the handover's Task. */
   task: string
-  person: string
   bundle: Bundle
+  /** They fetched it themselves. */
+  pulled?: true
 }
+
+/** Something in the inbox, read. */
+export type Letter = Arrived & { person: string; news: News }
 
 /** One thing a partner says, and how long it takes them. */
 export type Step = {
@@ -33,10 +36,10 @@ export type Step = {
 
 export type Office = {
   inbox: Letter[]
-  take(letter: Letter): void
+  take(arrived: Arrived): void
 }
 
-type Open = { letter: Letter; step: number; since: string; release?: string }
+type Open = { letter: Letter; step: number; since: string; release?: string; held: boolean }
 
 /** @param answer sends the answer for the handover in this letter; throws when it is refused */
 export function openOffice(given: {
@@ -62,9 +65,10 @@ export function openOffice(given: {
   const carryOut = async (one: Open, { say }: Step) => {
     try {
       await given.answer(one.letter, say)
-      journal.write(said(name, one.letter.person, say))
+      journal.write(said(name, one.letter.person, say), one.letter)
     } catch (error) {
-      journal.write(`${name} could not answer about ${one.letter.person}: ${error instanceof Error ? error.message : 'it was refused'}`)
+      const why = error instanceof Error ? error.message : 'it was refused'
+      journal.write(`${name} could not answer about ${one.letter.person}: ${why}`, one.letter)
       return
     }
     one.step++
@@ -74,21 +78,33 @@ export function openOffice(given: {
 
   return {
     inbox,
-    take(letter) {
+    take(arrived) {
+      const last = inbox.find(({ task }) => task === arrived.task)
+      // A message that is about ids only names nobody: the partner knows from the one before whom it means.
+      const person = personIn(arrived.bundle) ?? last?.person ?? 'somebody'
+      const letter: Letter = { ...arrived, person, news: newsIn(arrived.bundle, last?.bundle, person, arrived.pulled === true) }
       inbox.unshift(letter)
-      journal.write(`${name} ${takes[letter.kind]} ${letter.person}`)
+      journal.write(`${name} ${letter.news.sentence}`, letter)
       const known = open.get(letter.task)
-      if (letter.kind === 'stop') {
-        agenda.drop(`${name} ${letter.task}`)
+      const key = `${name} ${letter.task}`
+      if (letter.news.kind === 'stop' || letter.news.kind === 'ended') {
+        agenda.drop(key)
         open.delete(letter.task)
         return
       }
-      // On hold: nothing is answered until they are told that it goes on.
       const held = taskIn(letter.bundle)?.status === 'on-hold'
       const release = releaseIn(letter.bundle)
-      const one: Open = { step: known?.step ?? 0, since: known?.since ?? letter.at, letter, ...(release ? { release } : {}) }
+      const goesOn = known?.held === true && !held
+      const one: Open = {
+        letter,
+        held,
+        step: goesOn ? Math.min(known.step, firstAfterYes(steps)) : (known?.step ?? 0),
+        since: goesOn ? letter.at : (known?.since ?? letter.at),
+        ...(release ? { release } : {}),
+      }
       open.set(letter.task, one)
-      if (held) agenda.drop(`${name} ${letter.task}`)
+      // On hold: nothing is answered until they are told that it goes on.
+      if (held) agenda.drop(key)
       else schedule(one)
     },
   }
@@ -110,14 +126,8 @@ const sentences: Readonly<Partial<Record<NonNullable<HandoverState['businessStat
   supported: '{person} is supported by {name}',
 }
 
-const takes: Readonly<Record<Letter['kind'], string>> = {
-  new: 'is asked to help',
-  update: 'is told of a change for',
-  hold: 'is told to wait with',
-  stop: 'is told to stop helping',
-  pulled: 'fetches the plan of',
-  'pulled again': 'fetches the changed plan of',
-}
+/** Where they begin again with somebody who was back in custody: an appointment from before is no use to anybody. */
+const firstAfterYes = (steps: readonly Step[]): number => steps.findIndex(({ say }) => say.status !== 'accepted')
 
 /** In office hours, and never before now. Undefined: it depends on a day nobody knows yet. */
 function whenFor({ after, workingDays, time }: Step, { since, release }: Open, now: Date): string | undefined {
@@ -143,17 +153,8 @@ const find = <T extends Resource['resourceType']>(bundle: Bundle, type: T) =>
 export const headerIn = (bundle: Bundle): MessageHeader | undefined => find(bundle, 'MessageHeader')
 export const taskIn = (bundle: Bundle): Task | undefined => find(bundle, 'Task')
 
-/** 'Leah Okafor', or that the message does not say. */
-export function personIn(bundle: Bundle): string {
+/** 'Leah Okafor'. Undefined: the message does not say. */
+function personIn(bundle: Bundle): string | undefined {
   const { family, given } = (find(bundle, 'Patient') as Patient | undefined)?.name?.[0] ?? {}
-  return family ? [...(given ?? []), family].join(' ') : 'somebody'
+  return family ? [...(given ?? []), family].join(' ') : undefined
 }
-
-/** The day of release a partner has been told: the day the person left, else the expected one. */
-function releaseIn(bundle: Bundle): string | undefined {
-  const observation = all(bundle).find((one): one is Observation => one.resourceType === 'Observation' && hasCode(one, 'custody'))
-  const expected = observation?.component?.find((one) => hasCode(one, 'expected-release-date'))?.valueDateTime
-  return (observation?.effectivePeriod?.end ?? expected)?.slice(0, 10)
-}
-
-const hasCode = ({ code }: Pick<Observation, 'code'>, wanted: string): boolean => code.coding?.some((one) => one.code === wanted) === true

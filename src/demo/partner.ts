@@ -11,7 +11,7 @@ import type { Bundle, ServiceRequest } from '@medplum/fhirtypes'
 import type { HandoverState } from '../domain/handover.ts'
 import { messageEvents, ours } from '../fhir/systems.ts'
 import type { Client } from './client.ts'
-import { headerIn, type Letter, personIn, taskIn } from './office.ts'
+import { type Arrived, headerIn, taskIn } from './office.ts'
 
 export type Listening = { url: string; close(): void }
 
@@ -19,7 +19,7 @@ export type Listening = { url: string; close(): void }
  * @param take given each message that is new and well-formed
  * @param now the demo's time
  */
-export async function listenForMessages(take: (letter: Letter) => void, now: () => Date): Promise<Listening> {
+export async function listenForMessages(take: (letter: Arrived) => void, now: () => Date): Promise<Listening> {
   const seen = new Set<string>()
   const server = createServer((request, response) => {
     const key = String(request.headers['x-request-id'] ?? '')
@@ -57,7 +57,7 @@ export async function listenForMessages(take: (letter: Letter) => void, now: () 
 }
 
 /** The message as a letter, or undefined when it is none this partner understands. */
-function letterOf(text: string, at: string): Letter | undefined {
+function letterOf(text: string, at: string): Arrived | undefined {
   let bundle: Bundle
   try {
     bundle = JSON.parse(text) as Bundle
@@ -68,15 +68,13 @@ function letterOf(text: string, at: string): Letter | undefined {
   const task = taskIn(bundle)
   const request = bundle.entry?.map(({ resource }) => resource).find((one): one is ServiceRequest => one?.resourceType === 'ServiceRequest')
   if (header?.eventCoding?.code !== 'servicerequest-request' || !task?.id || !request || !bundle.id) return undefined
-  const isNew = header.reason?.coding?.some(({ code }) => code === 'new') === true
-  const kind = request.status === 'revoked' ? 'stop' : task.status === 'on-hold' ? 'hold' : isNew ? 'new' : 'update'
-  return { id: bundle.id, at, kind, task: task.id, person: personIn(bundle), bundle }
+  return { id: bundle.id, at, task: task.id, bundle }
 }
 
 const outcome = (code: string) => ({ resourceType: 'OperationOutcome', issue: [{ severity: 'error', code }] })
 
 /** Answers a message as BaRS has it: the Task of the handover in its new state. */
-export async function answerByMessage(client: Client, { bundle }: Letter, say: HandoverState): Promise<void> {
+export async function answerByMessage(client: Client, { bundle }: Arrived, say: HandoverState): Promise<void> {
   const task = taskIn(bundle)
   const id = randomUUID()
   await client.call('POST', '/fhir/$process-message', {

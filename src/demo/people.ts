@@ -88,7 +88,7 @@ export const people: readonly DemoPerson[] = [
     story: {
       title: 'Everything agreed',
       words:
-        'Leah has agreed that her GP, her drug team and probation are each told what they need. Watch three handovers go from asked to done.',
+        'Leah has agreed that her GP, her drug team and probation are each told what they need. Watch three handovers go from asked to done. When all three are, her navigator sees her through three months and ends the support.',
     },
   },
   {
@@ -131,7 +131,7 @@ export const people: readonly DemoPerson[] = [
     story: {
       title: 'Treatment kept from probation',
       words:
-        'Daniel wants his GP and the drug team to know about his treatment, and probation not to. Probation still learns who his worker is and how best to meet him.',
+        'Daniel wants his GP and the drug team to know about his treatment, and probation not to. Probation still learns who his navigator is and how best to meet him.',
     },
   },
   {
@@ -160,7 +160,7 @@ export const people: readonly DemoPerson[] = [
     story: {
       title: 'Has not agreed to anything yet',
       words:
-        'Marcus wants support, and wants nobody told. So nothing leaves: every handover waits, and his worker is asked to talk with him again.',
+        'Marcus wants nobody told about him. So nothing leaves: every handover waits, and his navigator is asked to talk with him again. Four weeks after release he still says no: his support ends, and nobody was ever told.',
     },
   },
   {
@@ -297,7 +297,7 @@ export const people: readonly DemoPerson[] = [
     story: {
       title: 'On remand, released from court without notice',
       words:
-        'Nobody knows when Sean will be released, so his GP can not be asked yet and his worker is asked to watch for the date. On 5 March a court lets him go: everything starts at once.',
+        'Nobody knows when Sean will be released, so his GP can not be asked yet and his navigator is asked to watch for the date. On 5 March a court lets him go: everything starts at once.',
     },
   },
   {
@@ -327,7 +327,7 @@ export const people: readonly DemoPerson[] = [
     story: {
       title: 'Returned to custody',
       words:
-        'Tanya is released on 5 March. On 16 March she is recalled to prison: what is still open is put on hold, and partners are told once. A week later her new release date is known, and it all goes on: she leaves again on 13 April.',
+        'Tanya is released on 5 March. On 16 March she is recalled to prison: what is still open is put on hold, and partners are told once. A week later her new release date is known, and it all goes on: she leaves again on 13 April, and everything after release is counted from then.',
     },
   },
 ]

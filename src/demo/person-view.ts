@@ -6,15 +6,19 @@ import { byWords, dayWords } from '../console/words.ts'
 import { today } from '../domain/calendar.ts'
 import type { Custody } from '../domain/case.ts'
 import { offeredBefore } from '../domain/contacts.ts'
+import { latestOf } from '../domain/decisions.ts'
 import { type HandoverState, stateWords } from '../domain/handover.ts'
-import { type Phase, phaseWords } from '../domain/lifecycle.ts'
+import { isFinal, type Phase, phaseWords } from '../domain/lifecycle.ts'
+import { closures } from '../domain/outcomes.ts'
 import { given } from '../domain/resources.ts'
 import { type Considered, consider, type Understanding } from '../exchange/consider.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { type Life, lifeOf } from '../exchange/life.ts'
-import { type Situation, situationOf, tasksOf } from '../exchange/situation.ts'
+import { ofType, resourcesOf, type Situation, situationOf, tasksOf } from '../exchange/situation.ts'
 import { handoverKey, isHandover, stateOf } from '../exchange/task.ts'
+import { isCustody } from './news.ts'
 import { shortName } from './partners.ts'
+import { timerWordsFor } from './timer-words.ts'
 import { type Kept, keptFrom, toldWords } from './told.ts'
 import type { Known } from './world.ts'
 
@@ -35,6 +39,8 @@ export type HandoverView = {
   /** In words: what the partner was told last, or would be told when its time comes. */
   told: string[]
   toldYet: boolean
+  /** The person agreed that this partner is told, now or when it was told. */
+  agreed: boolean
   kept: Kept[]
 }
 
@@ -51,6 +57,10 @@ export type PersonView = {
   handovers: HandoverView[]
   /** What needs a person and belongs to no handover. */
   work: string[]
+  /** How RECONNECT's support ended, when it has. */
+  ended?: string
+  /** When the exchange looks at the person again, and what for. */
+  next?: { at: string; words: string }
 }
 
 /** Everybody, as the record has them now. */
@@ -76,17 +86,19 @@ async function personView(exchange: Exchange, patient: string): Promise<PersonVi
     name: [...(person.given ?? []), person.family].join(' '),
     ...(life ? { phase: life.phase } : {}),
     where: whereWords(known, life, today(situation.now)),
-    facts: [...custodyWords(found.custody, today(situation.now)), ...contactWords(found.custody, life)],
-    ...(worker?.family ? { worker: [...(worker.given ?? []), worker.family].join(' ') } : {}),
+    facts: [...custodyWords(found.custody, today(situation.now)), ...contactWords(found.custody, life, stayOf(situation))],
+    ...(worker?.family && !isWithOthers(life) ? { worker: [...(worker.given ?? []), worker.family].join(' ') } : {}),
     steps: [
       { name: 'Referred', done: found.referral ? 1 : 0, of: 1 },
-      { name: 'Agreed', done: known.partners.filter(({ filled }) => filled.outcome !== 'withheld').length, of: known.partners.length },
+      { name: 'Agreed', done: handovers.filter(({ agreed }) => agreed).length, of },
       { name: 'Told', done: count(1), of },
       { name: 'Answered', done: count(2), of },
       { name: 'Done', done: count(3), of },
     ],
     handovers,
     work: situation.work.filter(({ task }) => !task).map(({ words }) => shortName(words)),
+    ...given('ended', endWords(life)),
+    ...given('next', nextLook(situation, [...(person.given ?? []), person.family].join(' '))),
   }
 }
 
@@ -112,21 +124,61 @@ function custodyWords(custody: Custody | undefined, day: string): string[] {
   ]
 }
 
+/** Another service has taken the person over: what their worker does is not ours to know. */
+const isWithOthers = (life: Life | undefined): boolean => life?.phase === 'transferred' || life?.phase === 'stepped-up'
+
+/** How it ended, in words; a person's death is no ending of ours to tell. */
+function endWords(life: Life | undefined): string | undefined {
+  if (!life || !isFinal(life.phase)) return undefined
+  const closure = latestOf(life.request, 'closure')
+  const how =
+    life.phase === 'transferred' || life.phase === 'stepped-up'
+      ? closures[life.phase].words
+      : closure && life.phase === 'closed'
+        ? closures[closure.code].words
+        : phaseWords(life.phase)
+  return [`${capital(how)}.`, closure?.reason].filter(Boolean).join(' ')
+}
+
+const capital = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1)
+
+/** The present or last stay in custody: since when, and whether there was one before it. */
+function stayOf(situation: Situation) {
+  const stays = ofType(resourcesOf(situation.record), 'Observation').filter(isCustody)
+  const starts = stays.flatMap(({ effectivePeriod }) => effectivePeriod?.start?.slice(0, 10) ?? []).sort()
+  return { since: starts.at(-1), returned: starts.length > 1 }
+}
+
+/** The first of a person's timers, by what it is for. */
+function nextLook({ timers }: Situation, name: string): PersonView['next'] {
+  const [first] = timers.toSorted((a, b) => (a.dueAt < b.dueAt ? -1 : 1))
+  return first && { at: first.dueAt, words: timerWordsFor(first.about, name) }
+}
+
 /** What was offered before release, and why it was not more. */
-function contactWords(custody: Custody | undefined, life: Life | undefined): string[] {
-  if (!life || !custody) return []
+function contactWords(custody: Custody | undefined, life: Life | undefined, { since, returned }: ReturnType<typeof stayOf>): string[] {
+  if (!life || !custody || isWithOthers(life)) return []
   const { left, releaseDate } = custody
   const release = left ?? releaseDate
   const { offered, tookPlace, state, words } = offeredBefore({
     contacts: life.contacts,
     ...given('referredOn', life.referredOn),
     ...given('release', release),
+    ...given('since', returned ? since : undefined),
     ...(left ? { left: true } : {}),
     ...given('expected', releaseDate),
   })
-  const counted = `${tookPlace} of ${offered} contacts offered before release took place`
-  return [state === 'met' || !left ? counted : `${counted}. ${words}`]
+  const when = returned ? 'since the return to custody' : 'before release'
+  const counted = offered
+    ? `${times(tookPlace)} ${when}${offered > tookPlace ? `, of ${offered} times offered` : ''}`
+    : left
+      ? `Not met ${when}`
+      : `Not met yet${returned ? ` ${when}` : ''}`
+  return [state === 'met' || !left ? counted : `${counted}: ${words.charAt(0).toLowerCase()}${words.slice(1).replace(/\.$/, '')}`]
 }
+
+const times = (count: number): string =>
+  count === 0 ? 'Not met' : count === 1 ? 'Met once' : count === 2 ? 'Met twice' : `Met ${count} times`
 
 function handoverView(situation: Situation, known: Understanding, task: Task): HandoverView {
   const partner = task.owner?.reference?.replace('Organization/', '') as string
@@ -143,7 +195,7 @@ function handoverView(situation: Situation, known: Understanding, task: Task): H
     kind: (entry && situation.adapters.get(entry.kind)?.name) ?? 'Partner',
     kindCode: entry?.kind ?? 'unknown',
     state,
-    words: stateWords(state),
+    words: last === undefined && state.status === 'cancelled' ? 'never sent' : stateWords(state),
     reached: state.businessStatus === 'queued' ? 0 : (reached[state.status] ?? 0),
     asks: activity?.description ?? 'The plan no longer asks this of them.',
     waits: [
@@ -152,6 +204,7 @@ function handoverView(situation: Situation, known: Understanding, task: Task): H
     ],
     told: last ? toldWords(JSON.parse(last.basis)) : planned,
     toldYet: last !== undefined,
+    agreed: last !== undefined || (considered !== undefined && considered.filled.outcome !== 'withheld'),
     kept: keptFrom(considered),
   }
 }
@@ -183,6 +236,7 @@ function timerWords(kind: string, dueAt: string, asked: string): string {
   if (kind === 'chase') return `If nothing is heard by ${byWords(dueAt)}, somebody is asked to do more.`
   if (kind === 'due') return `${asked} is to be asked by ${byWords(dueAt)}.`
   if (kind === 'outcome') return `If nothing is heard by ${byWords(dueAt)}, somebody asks how it ended.`
+  if (kind === 'check-21') return `On ${dayWords(new Date(dueAt))}, three weeks after release, somebody asks whether treatment goes on.`
   if (kind === 'cancel') return `Confirmation that it stopped is expected by ${byWords(dueAt)}.`
   return `Looked at again on ${dayWords(new Date(dueAt))}.`
 }

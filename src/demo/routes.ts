@@ -3,16 +3,18 @@
  */
 import { readFileSync } from 'node:fs'
 import type { Hono } from 'hono'
+import { given } from '../domain/resources.ts'
 import type { Open } from '../exchange/open.ts'
 import { refuse } from '../fhir/outcome.ts'
 import type { Asked, Door } from '../http/context.ts'
 import { route } from '../http/route.ts'
 import { owedCounts } from '../store/owed.ts'
+import type { Agenda } from './agenda.ts'
 import { type PartnerId, partnerIds } from './directory.ts'
 import { inboxView } from './inbox-view.ts'
 import type { Journal } from './journal.ts'
 import type { Office } from './office.ts'
-import { page } from './page.ts'
+import { type PageView, page } from './page.ts'
 import { peopleView } from './person-view.ts'
 import { summaryOf } from './summary.ts'
 import type { Moment } from './turning.ts'
@@ -23,6 +25,7 @@ export type DemoParts = {
   everybody: readonly Known[]
   offices: ReadonlyMap<PartnerId, Office>
   journal: Journal
+  agenda: Agenda
   next: () => Promise<Moment | undefined>
 }
 
@@ -50,7 +53,7 @@ export function demoRoutes(app: Hono<Door>, parts: DemoParts) {
   route(app, '/demo/messages/:partner/:id', { GET: (c) => message(c, parts) })
 }
 
-async function pageView({ open: { exchange }, everybody, offices, journal, next }: DemoParts) {
+async function pageView({ open: { exchange }, everybody, offices, journal, agenda, next }: DemoParts): Promise<PageView> {
   const people = await peopleView(exchange, everybody)
   const inboxes = await Promise.all(
     partnerIds.flatMap((id) => {
@@ -59,16 +62,23 @@ async function pageView({ open: { exchange }, everybody, offices, journal, next 
     }),
   )
   return {
+    url: exchange.publicUrl,
     now: exchange.now(),
     next: await next(),
-    lines: journal.lines,
+    lines: journal.recent(),
+    turned: journal.hasTurned(),
     people: people.flatMap((view) => {
       const person = everybody.find(({ patient }) => patient === view.patient)?.person
-      return person ? [{ person, view }] : []
+      const lines = journal.lines.filter((line) => line.person === view.name)
+      const next = earliest(view.next, agenda.next(view.name))
+      return person ? [{ person, view, lines, ...given('next', next) }] : []
     }),
     inboxes,
   }
 }
+
+const earliest = (...moments: (Moment | undefined)[]): Moment | undefined =>
+  moments.filter((one) => one !== undefined).sort((a, b) => (a.at < b.at ? -1 : 1))[0]
 
 function message(c: Asked, { offices }: DemoParts): Response {
   const letter = offices.get(c.req.param('partner') as PartnerId)?.inbox.find(({ id }) => id === c.req.param('id'))

@@ -2,35 +2,34 @@
  * The other RECONNECT service of the demo, for people who go home to Plymouth. It is a service of the same gateway: it opens its post, which
  * is its own record, and takes somebody on with its own client: a worker, the person's agreement, the plan.
  */
-import type { Bundle, CarePlan, Encounter, Patient, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
+import type { Bundle, CarePlan, Encounter, Observation, Patient, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
 import type { HandoverState } from '../domain/handover.ts'
 import { consentFrom } from '../fhir/consent-from.ts'
 import { ours, actCode as v3ActCode } from '../fhir/systems.ts'
 import type { Client } from './client.ts'
 import { southWest } from './directory.ts'
-import { type Letter, personIn } from './office.ts'
+import { isCustody, releaseIn } from './news.ts'
+import type { Arrived } from './office.ts'
 
 const types = ['ServiceRequest', 'CarePlan', 'Condition', 'MedicationStatement', 'Flag', 'Observation'] as const
 
 export type SouthWest = {
-  /** Whoever arrived since it looked last. */
-  openPost(at: string): Promise<Letter[]>
-  /** Takes the person on; to say that they are supported, somebody meets them. */
-  answer(letter: Letter, say: HandoverState): Promise<void>
+  /** Whoever arrived, or about whom something is new, since it looked last. */
+  openPost(at: string): Promise<Arrived[]>
+  /** Takes the person on; to say that they are supported, it writes down that they have left, and somebody meets them. */
+  answer(letter: Arrived, say: HandoverState): Promise<void>
 }
 
 export function openSouthWest(client: Client): SouthWest {
-  const seen = new Set<string>()
+  const seen = new Map<string, string>()
   const search = async (query: string): Promise<Resource[]> =>
     ((await client.call<Bundle>('GET', `/fhir/${query}`)).entry ?? []).flatMap(({ resource }) => resource ?? [])
 
   return {
     async openPost(at) {
-      const letters: Letter[] = []
+      const letters: Arrived[] = []
       for (const patient of (await search('Patient')) as Patient[]) {
         const id = patient.id as string
-        if (seen.has(id)) continue
-        seen.add(id)
         const about = (await Promise.all(types.map((type) => search(`${type}?patient=Patient/${id}`)))).flat()
         const tasks = (await search('Task')) as Task[]
         const task = tasks.find((one) => one.for?.reference === `Patient/${id}`)
@@ -39,7 +38,13 @@ export function openSouthWest(client: Client): SouthWest {
           type: 'collection',
           entry: [task ?? [], patient, ...about].flat().map((resource) => ({ resource })),
         }
-        letters.push({ id: `post-${id}`, at, kind: 'new', task: task?.id ?? id, person: personIn(bundle), bundle })
+        const custody = JSON.stringify(
+          about.filter(({ resourceType }) => resourceType === 'Observation').map(({ meta: _meta, ...rest }) => rest),
+        )
+        // What it writes itself is no news to it; where the person is, is.
+        if (seen.get(id) === custody) continue
+        seen.set(id, custody)
+        letters.push({ id: `post-${id}-${at}`, at, task: task?.id ?? id, bundle })
       }
       return letters
     },
@@ -51,6 +56,11 @@ export function openSouthWest(client: Client): SouthWest {
       if (!patient?.id || !plan || !request) throw new Error('nothing has arrived')
       const subject = `Patient/${patient.id}`
       if (status === 'completed') {
+        const stay = bundle.entry?.find(({ resource }) => resource?.resourceType === 'Observation' && isCustody(resource))
+          ?.resource as Observation
+        const end = releaseIn(bundle)
+        if (stay && end)
+          await client.call('PUT', `/fhir/Observation/${stay.id}`, { ...stay, effectivePeriod: { ...stay.effectivePeriod, end } })
         const meeting: Encounter = {
           resourceType: 'Encounter',
           status: 'finished',

@@ -11,8 +11,8 @@ import { officeTime } from './office.ts'
 import type { DemoPerson } from './people.ts'
 import { custody } from './record.ts'
 
-/** A person as the exchange knows them. */
-export type Known = { person: DemoPerson; patient: string; custody: string }
+/** A person as the exchange knows them, and `left`: the day on which they left custody. */
+export type Known = { person: DemoPerson; patient: string; custody: string; left?: string }
 
 type Said = Parameters<typeof custody>[2]
 
@@ -41,7 +41,9 @@ export function letTheWorldTurn({
         at: officeTime(day, time),
         words,
         run: async () => {
-          journal.write(words)
+          journal.write(words, { person: name })
+          if (said.left) known.left = said.left
+          else delete known.left
           const observation: Observation = custody(person, `Patient/${patient}`, { ...said, ...(stay && !anew ? { id: stay } : {}) })
           if (observation.id) await service.call('PUT', `/fhir/Observation/${observation.id}`, observation)
           else stay = (await service.call<Observation>('POST', '/fhir/Observation', observation)).id
@@ -82,7 +84,3 @@ const recallDay = addDays('2026-03-02', 14)
 /** A week later it is known that the recall is for 28 days. */
 const newDateDay = addDays(recallDay, 7)
 const againDay = addDays(recallDay, 28)
-
-/** The day somebody leaves, as it will turn out. */
-export const releaseDay = ({ key, custody: { release } }: DemoPerson): string | undefined =>
-  key === 'callum' ? broughtForwardTo : key === 'sean' ? courtDay : release

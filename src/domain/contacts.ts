@@ -68,16 +68,19 @@ export type Offered = {
 /**
  * @param referredOn London date; `release` the day the person left, else the day that is expected; absent: not known
  * @param expected the day that was expected of somebody who has left
+ * @param since the day the person came back into custody: what was offered before an earlier release does not count for this one
  */
 export function offeredBefore(given: {
   contacts: readonly Contact[]
   referredOn?: string
+  since?: string
   release?: string
   left?: boolean
   expected?: string
 }): Offered {
-  const { referredOn, release, left, expected } = given
-  const before = given.contacts.filter(({ on }) => !on || !release || on <= release)
+  const { since, release, left, expected } = given
+  const referredOn = since ?? given.referredOn
+  const before = given.contacts.filter(({ on }) => (on ? (!release || on <= release) && (!since || on >= since) : !since))
   const offered = before.length
   const tookPlace = before.filter((one) => one.tookPlace).length
   const said = (state: Offered['state'], words: string): Offered => ({ state, offered, tookPlace, words })

@@ -90,7 +90,7 @@ export function waitToAsk(change: Change, known: Understanding, { partner, adapt
     change.ask({
       about,
       reason: 'not-asked-in-time',
-      words: `${late} See what it waits for, and phone them.`,
+      words: `${late} See what it waits for. Phone them about the person only if the person agreed that they are told.`,
       ...(task?.id ? { task: task.id } : {}),
     })
   }

@@ -22,6 +22,7 @@ import { contactsToOffer, offeredBefore } from '../domain/contacts.ts'
 import { isOpen } from '../domain/handover.ts'
 import { underWay } from '../domain/lifecycle.ts'
 import { isNamedWorker } from '../domain/read.ts'
+import { given } from '../domain/resources.ts'
 import type { Change } from './change.ts'
 import type { Life } from './life.ts'
 import { ofType, resourcesOf } from './situation.ts'
@@ -76,7 +77,7 @@ function beforeRelease(change: Change, { request, contacts, referredOn }: Life, 
     from(change, about, warnFrom, { reason: 'release-early', words })
   } else change.wait(about, startOfDay(release).instant)
 
-  const offered = offeredBefore({ contacts, release, ...(referredOn ? { referredOn } : {}) })
+  const offered = offeredBefore({ contacts, release, ...given('referredOn', referredOn), ...given('since', custody.returned) })
   if (offered.state !== 'short' || day >= release) return
   const words = `${offered.words} Offer ${contactsToOffer} contacts face to face, or say why another way; record each as an Encounter or Appointment, whether it takes place or not.`
   from(change, `contacts:${request.id}`, addDays(earliestRelease({ date: release, ...(basis ? { basis } : {}) }), -contactsBy), {

@@ -48,6 +48,9 @@ describe.skipIf(!browser)('the first page of the demo', () => {
     expect(await page.locator('#clock .time').innerText()).toBe('The clock is not real: Monday 2 March 2026, 09:00')
     expect(await stateOf('leah', 'Elvet Riverside Surgery')).toBe('delivered, not yet opened')
     expect(await page.locator('#person-marcus .needs').count()).toBe(3)
+    expect(await page.locator('#turns td[data-label="What happens next"]').nth(5).innerText()).toContain(
+      'Durham probation answers about Callum Reed',
+    )
   })
 
   test('says in one click what is kept from whom, and why', async () => {
@@ -77,6 +80,25 @@ describe.skipIf(!browser)('the first page of the demo', () => {
     expect(await page.locator('.letter').count()).toBeGreaterThan(letters)
   })
 
+  test('tells what the week brought, what somebody has to do, and the history of one person', async () => {
+    expect(await page.locator('#journal h2').innerText()).toMatch(/^What has just happened\s+\d\d things, the newest first$/)
+    expect(await page.locator('#journal .todo').first().innerText()).toMatch(
+      /^To do for Amira Bell, about Priya Raman: Sound View Practice/,
+    )
+    expect(await page.locator('#announce').textContent()).toMatch(/^It is now Monday 9 March 2026, 09:30: \d\d things/)
+    await page.locator('#person-sean-past summary').click()
+    expect(await page.locator('#person-sean-past li').allInnerTexts()).toContainEqual(
+      expect.stringMatching(/^Thursday 5 March, 15:40 A court releases Sean Gallagher without notice$/),
+    )
+  })
+
+  test('everything to press is at least 44 pixels high', async () => {
+    const heights = await page
+      .locator('button, summary, #turns th a')
+      .evaluateAll((all) => all.filter((one) => one.getClientRects().length).map((one) => one.getBoundingClientRect().height))
+    expect(Math.min(...heights)).toBeGreaterThanOrEqual(44)
+  })
+
   test('follows a clock that somebody else turns', async () => {
     const body = JSON.stringify({ to: '2026-03-17T09:00:00Z' })
     await fetch(`${demo.url}/clock`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
@@ -87,7 +109,7 @@ describe.skipIf(!browser)('the first page of the demo', () => {
     const letter = page.locator('#letters-durham-probation .letter', { hasText: 'Tanya Brooks' }).first()
     await letter.getByText('Read it').click()
     expect(await letter.locator('dl').innerText()).toContain('Tanya Brooks')
-    await letter.getByText('FHIR', { exact: true }).click()
+    await letter.getByText('As FHIR').click()
     await letter.locator('pre', { hasText: '"resourceType": "MessageHeader"' }).waitFor()
   })
 
@@ -101,6 +123,8 @@ describe.skipIf(!browser)('the first page of the demo', () => {
   test('fits a phone without scrolling sideways', async () => {
     await page.setViewportSize({ width: 375, height: 800 })
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(375)
+    // Nothing of the table is hidden at the side: each cell says what it is.
+    expect(await page.evaluate("document.querySelector('#turns').scrollWidth <= document.querySelector('#turns').clientWidth")).toBe(true)
   })
 
   test('never troubled the browser: no error, nothing its policy had to stop', () => {

@@ -11,6 +11,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readScopes } from '../../src/access/scopes.ts'
 import { createTokens } from '../../src/access/tokens.ts'
+import { openAgenda } from '../../src/demo/agenda.ts'
 import { openJournal } from '../../src/demo/journal.ts'
 import { demoRoutes } from '../../src/demo/routes.ts'
 import type { Open } from '../../src/exchange/open.ts'
@@ -39,6 +40,7 @@ beforeAll(async () => {
     everybody: [],
     offices: new Map(),
     journal: openJournal(gateway.clock.now, () => undefined),
+    agenda: openAgenda(),
     next: async () => undefined,
   })
   await issueTokens()

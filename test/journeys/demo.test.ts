@@ -46,6 +46,8 @@ const state = ({ people }: Summary, name: string, partner: PartnerId) => {
   const found = people.find((one) => one.name.startsWith(name))?.handovers.find((one) => one.partner === partner)
   return found && (found.businessStatus ?? found.status)
 }
+/** What the page tells of somebody. */
+const history = (name: string) => demo.journal.lines.filter(({ person }) => person?.startsWith(name)).map(({ words }) => words)
 const inbox = (partner: PartnerId, name: string) => demo.offices.get(partner)?.inbox.filter(({ person }) => person.startsWith(name)) ?? []
 
 describe('the story, in order', () => {
@@ -77,7 +79,7 @@ describe('the story, in order', () => {
   test('the drug team fetches its plans itself, and that is what tells the service they arrived', async () => {
     expect(inbox('wear-recovery', 'Leah')).toEqual([])
     const now = await turnTo('2026-03-02T10:00:00Z')
-    expect(inbox('wear-recovery', 'Leah').map(({ kind }) => kind)).toEqual(['pulled'])
+    expect(inbox('wear-recovery', 'Leah').map(({ news, pulled }) => [news.kind, pulled])).toEqual([['new', true]])
     expect(state(now, 'Leah', 'wear-recovery')).toBe('acknowledged')
   })
 
@@ -86,24 +88,22 @@ describe('the story, in order', () => {
     expect(phase(now, 'Joseph')).toBe('stepped-up')
     expect(state(now, 'Joseph', 'elvet-surgery')).toBe('delivered')
     // The other RECONNECT service has opened its post, and has not said yes.
-    expect(inbox('reconnect-south-west', 'Priya').map(({ kind }) => kind)).toEqual(['new'])
+    expect(inbox('reconnect-south-west', 'Priya').map(({ news }) => news.kind)).toEqual(['new'])
     expect([phase(now, 'Priya'), state(now, 'Priya', 'reconnect-south-west')]).toEqual(['pre-release', 'acknowledged'])
   })
 
   test('a practice that does not answer in time is reminded', async () => {
     const now = await turnTo('2026-03-05T09:00:00Z')
     expect(state(now, 'Priya', 'sound-view')).toBe('chasing')
-    expect(inbox('sound-view', 'Priya').map(({ kind }) => kind)).toEqual(['update', 'new'])
+    expect(inbox('sound-view', 'Priya').map(({ news }) => news.kind)).toEqual(['reminder', 'new'])
   })
 
   test('a release from court without notice starts everything at once', async () => {
     const now = await turnTo('2026-03-05T16:00:00Z')
     expect(phase(now, 'Sean')).toBe('post-release')
-    expect(inbox('elvet-surgery', 'Sean').map(({ kind, at }) => [kind, at.slice(0, 16)])).toEqual([['new', '2026-03-05T15:40']])
+    expect(inbox('elvet-surgery', 'Sean').map(({ news, at }) => [news.kind, at.slice(0, 16)])).toEqual([['new', '2026-03-05T15:40']])
     // Two contacts before release could not be asked of anybody, and it says why.
-    expect(await (await fetch(demo.url)).text()).toContain(
-      '1 of 1 contacts offered before release took place. Referred less than five working days before release',
-    )
+    expect(await (await fetch(demo.url)).text()).toContain('Met once before release: referred less than five working days before release.')
   })
 
   test('a practice that does not answer the reminder either is phoned', async () => {
@@ -116,7 +116,7 @@ describe('the story, in order', () => {
     const now = await turnTo('2026-03-10T09:00:00Z')
     expect(state(now, 'Callum', 'elvet-surgery')).toBe('delivered')
     const [update] = inbox('durham-probation', 'Callum')
-    expect(update?.kind).toBe('update')
+    expect(update?.news).toMatchObject({ kind: 'change', heading: 'New release date: Monday 23 March' })
     expect(JSON.stringify(update?.bundle)).toContain('"valueDateTime":"2026-03-23"')
   })
 
@@ -125,12 +125,19 @@ describe('the story, in order', () => {
     expect(phase(now, 'Tanya')).toBe('suspended')
     expect(state(now, 'Tanya', 'wear-recovery')).toBe('suspended-custody')
     expect(state(now, 'Tanya', 'elvet-surgery')).toBe('registered')
-    expect(inbox('durham-probation', 'Tanya')[0]?.kind).toBe('update')
+    expect(inbox('durham-probation', 'Tanya')[0]?.news.heading).toBe('Back in custody')
+    expect(inbox('wear-recovery', 'Tanya')[0]?.news.kind).toBe('hold')
     expect(await (await fetch(demo.url)).text()).toContain('Goes on when a new release date is known')
   })
 
-  test('with a new release date it all goes on, and Tanya is seen by her drug team after all', async () => {
+  test('with a new release date it all goes on: Tanya is met again, and seen by her drug team after all', async () => {
     expect(phase(await turnTo('2026-03-24T09:00:00Z'), 'Tanya')).toBe('pre-release')
+    expect(await (await fetch(demo.url)).text()).toContain('Not met yet since the return to custody')
+    await turnTo('2026-04-13T09:00:00Z')
+    expect(await (await fetch(demo.url)).text()).toContain('Met twice since the return to custody')
+    // The first appointment was of no use: another one was booked, and nobody had to ask for it.
+    expect(history('Tanya').filter((words) => /booked an appointment/.test(words))).toHaveLength(2)
+    expect(history('Tanya').filter((words) => /^To do .* booked no appointment/.test(words))).toEqual([])
     const now = await turnTo('2026-04-29T09:00:00Z')
     expect([phase(now, 'Tanya'), state(now, 'Tanya', 'wear-recovery')]).toEqual(['post-release', 'engaged'])
     // Meanwhile everybody else has left, and everything but what Marcus did not agree to is done.
@@ -144,15 +151,24 @@ describe('the story, in order', () => {
     expect(state(now, 'Callum', 'wear-recovery')).toBe('engaged')
     expect(state(now, 'Sean', 'wear-recovery')).toBe('engaged')
     expect(state(now, 'Priya', 'reconnect-south-west')).toBe('supported')
-    expect(['elvet-surgery', 'wear-recovery'].map((partner) => state(now, 'Marcus', partner as PartnerId))).toEqual([
-      'consent-blocked',
-      'consent-blocked',
-    ])
   })
 
-  test('in the end every handover has an outcome, or waits with a reason somebody can read', async () => {
+  test('Marcus says no to the end: nobody is phoned about him, his support ends, and nothing was ever sent', async () => {
+    const now = await summary()
+    expect(phase(now, 'Marcus')).toBe('consent-refused')
+    expect(['elvet-surgery', 'wear-recovery'].map((partner) => state(now, 'Marcus', partner as PartnerId))).toEqual([
+      'recalled-message',
+      'recalled-message',
+    ])
+    expect(history('Marcus').filter((words) => / about Marcus Webb/.test(words) && /phones/.test(words))).toEqual([])
+    const page = await (await fetch(demo.url)).text()
+    expect(page.match(/<span class="state">never sent<\/span>/g)).toHaveLength(3)
+    expect(page).toContain('Said no to RECONNECT. Four weeks after release he still wants nobody told')
+  })
+
+  test('in the end every handover has an outcome, or it is said why not, and every story is over', async () => {
     const end = await turnTo('2026-09-30T09:00:00Z')
-    expect(end.owed).toMatchObject({ due: 0, parked: 0, withheld: 3 })
+    expect(end.owed).toMatchObject({ due: 0, parked: 0, withheld: 0 })
     const views = await peopleView(demo.open.exchange, demo.everybody)
     const left = views.flatMap(({ name, handovers }) => handovers.filter(({ reached }) => reached < 3).map((one) => ({ ...one, name })))
     expect(left.map(({ name, partner }) => `${name}: ${partner}`).sort()).toEqual([
@@ -160,10 +176,22 @@ describe('the story, in order', () => {
       'Marcus Webb: elvet-surgery',
       'Marcus Webb: wear-recovery',
     ])
-    for (const { waits } of left) expect(waits[0]).toMatchObject({ needsPerson: true })
+    expect(views.filter(({ ended }) => !ended)).toEqual([])
+    expect(views.flatMap(({ work }) => work)).toEqual([])
     expect(state(end, 'Joseph', 'er-north-east')).toBe('engaged')
     expect(state(end, 'Priya', 'sound-view')).toBe('registered')
     expect([phase(end, 'Joseph'), phase(end, 'Priya'), phase(end, 'Leah')]).toEqual(['stepped-up', 'transferred', 'closed'])
+    // Everything after release is counted from the day Tanya left the second time.
+    expect(demo.journal.lines.find(({ words }) => words.includes('ends the support of Tanya'))?.at).toMatch(/^2026-07-14/)
+  })
+
+  test('a year later the page says which year it speaks of, names everybody, and has nothing more to tell', async () => {
+    await turnTo('2027-04-01T09:00:00Z')
+    const page = await (await fetch(demo.url)).text()
+    expect(page).toContain('Thursday 1 April 2027, 10:00')
+    expect(page).toContain('<time datetime="2026-03-03T11:00:00.000Z">Tuesday 3 March 2026, 11:00</time>')
+    expect(page).toContain('Nothing more is going to happen by itself.')
+    expect(page).not.toMatch(/somebody<|\bundefined\b/)
   })
 
   test('probation never learned of Daniel’s treatment, and nobody but Enhanced RECONNECT of Joseph’s risk', () => {

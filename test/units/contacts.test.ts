@@ -78,6 +78,16 @@ describe('two before release', () => {
       { contacts: [], release: '2026-05-01', left: true, referredOn: '2026-04-01' },
       { state: 'not-achievable', offered: 0, tookPlace: 0 },
     ],
+    [
+      'back in custody: what was offered before the release before that does not count',
+      { ...base, since: '2026-05-01', contacts: [{ ...met, on: '2026-04-20' }, met] },
+      { state: 'short', offered: 1, tookPlace: 1 },
+    ],
+    [
+      'back in custody for four working days',
+      { ...base, since: '2026-05-07', contacts: [met, met] },
+      { state: 'not-achievable', offered: 0, tookPlace: 0 },
+    ],
     ['released on the day', { ...base, left: true, contacts: [] }, { state: 'short', offered: 0, tookPlace: 0 }],
   ])('%s', (_, given, offered) => expect(offeredBefore(given)).toMatchObject(offered))
 })

@@ -31,6 +31,7 @@ async function turn(move) {
     if (!response.ok) throw new Error((await response.json()).detail)
     await refresh()
     say('')
+    announce()
   } catch (error) {
     say(error.message ?? 'The clock could not be turned.')
   } finally {
@@ -107,6 +108,13 @@ async function fetchMessage(details) {
   const place = details.querySelector('pre')
   if (!loaded.has(address)) loaded.set(address, JSON.stringify(await (await fetch(address)).json(), null, 2))
   place.textContent = loaded.get(address)
+}
+
+/** For whoever listens to the page: what it says now. */
+function announce() {
+  const now = document.querySelector('#clock .time strong')?.textContent ?? ''
+  const happened = document.querySelector('#journal h2 small')?.textContent ?? 'nothing new'
+  document.getElementById('announce').textContent = `It is now ${now}: ${happened}.`
 }
 
 function say(words) {
