@@ -1,27 +1,31 @@
 /**
- * The answer to a RECONNECT service that handed somebody over: that it arrived, that the person is taken on and then met, or that they can not be. It is
- * owed like any message, to the partner the sender is in our directory, and says nothing about the person.
+ * The answer to a RECONNECT service that handed somebody over: that it arrived, that the person is taken on and then met, that they can not
+ * be and why, or that we stopped as asked. It is owed like any message, to the partner the sender is in our directory, and says of the
+ * person no more than what the navigator wrote for the sender.
  */
-import type { Bundle, MessageHeader, Task } from '@medplum/fhirtypes'
+import type { Bundle, MessageHeader, ServiceRequest, Task } from '@medplum/fhirtypes'
 import type { Partner } from '../domain/directory.ts'
-import type { HandoverState } from '../domain/handover.ts'
+import { type HandoverState, type RejectionReason, rejectionReasons } from '../domain/handover.ts'
 import { messageEvents, ours, taskCode } from '../fhir/systems.ts'
 import { newId } from '../store/random.ts'
 import type { Change } from './change.ts'
 import type { Understanding } from './consider.ts'
-import { outcomeOf } from './referral-answer.ts'
+import { givesReason, outcomeOf } from './referral-answer.ts'
 import { resourcesOf, type Situation, serviceShelf, tasksOf } from './situation.ts'
 import { isReferralAnswer } from './task.ts'
 import { identifierOn, isTransferIn, senderId, sentMessageId, sentTaskId } from './transferred-in.ts'
 
-type Word = 'received' | 'accepted' | 'in-progress' | 'supported' | 'rejected'
+type Word = 'received' | 'accepted' | 'in-progress' | 'supported' | 'rejected' | 'cancelled'
 const states: Readonly<Record<Word, HandoverState>> = {
   received: { status: 'received', businessStatus: 'acknowledged' },
   accepted: { status: 'accepted', businessStatus: 'accepted' },
   'in-progress': { status: 'in-progress', businessStatus: 'in-progress' },
   supported: { status: 'completed', businessStatus: 'supported' },
   rejected: { status: 'rejected', businessStatus: 'rejected' },
+  // What the sender took back before it heard of us is cancelled already, under a name of its own.
+  cancelled: { status: 'cancelled' },
 }
+const last: readonly (string | undefined)[] = ['rejected', 'supported', 'cancelled'] satisfies Word[]
 /** How an answer is known in the outbox. */
 export const answerReason = 'answer-'
 
@@ -44,8 +48,8 @@ export function answerSender(change: Change, known: Understanding): void {
 
 /** What has to be said yet, in order. Yes and no are said once; the loop closes when the person was met. */
 function toSay(situation: Situation, task: Task, said: string | undefined): Word[] {
-  const word = wordFor(task)
-  if (!word || said === 'rejected' || said === 'supported') return []
+  const word = wordFor(situation, task)
+  if (last.includes(said)) return []
   const met =
     word === 'accepted' && resourcesOf(situation.record).some((one) => one.resourceType === 'Encounter' && one.status === 'finished')
   const first: Word[] = said === word || said === 'accepted' ? [] : [word]
@@ -58,6 +62,7 @@ const words: Readonly<Record<Word, string>> = {
   'in-progress': 'you have met the person.',
   supported: 'you support the person.',
   rejected: 'you can not take the person on.',
+  cancelled: 'you have stopped, as they asked.',
 }
 
 /** An accepted case is taken on: a plan, a worker by name and the person's agreement, all of this service's own making. */
@@ -70,12 +75,27 @@ function takenOn(change: Change, task: Task, known: Understanding): Task {
   return done
 }
 
-function wordFor(task: Task): Word | undefined {
-  if (task.status === 'cancelled') return undefined
+function wordFor({ record }: Situation, task: Task): Word {
+  // Ended here before it was settled, or taken back by its sender.
+  if (task.status === 'cancelled') return givesReason(task, 'ended') ? 'rejected' : 'cancelled'
   if (task.status === 'completed') return 'accepted'
   const outcome = outcomeOf(task)
-  return outcome === 'declined' || outcome === 'redirected' ? 'rejected' : 'received'
+  const referral = record.get(task.focus?.reference as string)?.body as ServiceRequest | undefined
+  // Eligible, and it came to nothing before the person was taken on: they said no, or it ended otherwise.
+  const over = referral && /^(revoked|completed|entered-in-error)$/.test(referral.status)
+  return outcome === 'declined' || outcome === 'redirected' || over ? 'rejected' : 'received'
 }
+
+/** Why not, in a code its sender has for what a partner says: the navigator's, or what the rules of triage found. */
+function whyNot(task: Task): { code: RejectionReason; text?: string } {
+  const { coding = [], text } = task.statusReason ?? {}
+  const turnedAway = /^(declined|redirected)$/.test(outcomeOf(task) ?? '')
+  if (!turnedAway) return { code: 'other' }
+  const said = coding.find(({ system }) => system === ours('referral-reason'))?.code ?? 'other'
+  const code = Object.hasOwn(rejectionReasons, said) ? (said as RejectionReason) : (reasonFor[said] ?? 'other')
+  return { code, ...(text ? { text } : {}) }
+}
+const reasonFor: Readonly<Record<string, RejectionReason>> = { 'under-18': 'not-eligible', 'released-too-long-ago': 'not-eligible' }
 
 function lastSaid({ owed }: Situation, { id }: Task): string | undefined {
   const answers = owed.filter((row) => row.task === id && row.reason.startsWith(answerReason) && row.state !== 'void')
@@ -112,6 +132,11 @@ function owe(change: Change, task: Task, partner: Partner, word: Word): void {
   })
 }
 
+const reasonOf = ({ code, text }: ReturnType<typeof whyNot>) => ({
+  coding: [{ system: ours('rejection-reason'), code }],
+  text: text ?? rejectionReasons[code],
+})
+
 function response(task: Task, word: Word, from: { id: string; at: string; name: string; publicUrl: string }): Bundle {
   const { status, businessStatus } = states[word]
   const theirs = identifierOn(task, sentTaskId) as string
@@ -129,8 +154,8 @@ function response(task: Task, word: Word, from: { id: string; at: string; name: 
     status: status as Task['status'] & string,
     intent: 'order',
     code: { coding: [{ system: taskCode, code: 'fulfill' }] },
-    businessStatus: { coding: [{ system: ours('handover-status'), code: businessStatus as string }] },
-    ...(word === 'rejected' ? { statusReason: { coding: [{ system: ours('rejection-reason'), code: 'not-eligible' }] } } : {}),
+    ...(businessStatus ? { businessStatus: { coding: [{ system: ours('handover-status'), code: businessStatus }] } } : {}),
+    ...(word === 'rejected' ? { statusReason: reasonOf(whyNot(task)) } : {}),
   }
   return {
     resourceType: 'Bundle',

@@ -263,10 +263,10 @@ function movesIn(
 
 /**
  * Work items the plan opens and resolves by itself. A parked message is the deliverer's to ask about and a person's to resolve, what a
- * merge left to be sorted and what HMPPS said a person's; who may be the same person is known only when it was looked for.
+ * merge left to be sorted, what HMPPS said and what a service said that handed somebody over a person's; who may be the same person is known only when it was looked for.
  */
 const isPlanned = (about: string, { alike }: Situation): boolean =>
-  !/^(parked|merge|hmpps|reconcile):/.test(about) && (alike !== undefined || !about.startsWith('duplicate:'))
+  !/^(parked|merge|hmpps|reconcile|sender):/.test(about) && (alike !== undefined || !about.startsWith('duplicate:'))
 
 /** A message that waited for a person, and will not be sent any more. */
 const isVoid = (owed: readonly Owed[], about: string): boolean => owed.some(({ id, state }) => state === 'void' && about === `parked:${id}`)

@@ -16,7 +16,7 @@ import type { Considered, Understanding, Wanted } from './consider.ts'
 import { isAvailable, withTrigger } from './enhanced.ts'
 import { referralInError, refOf, type Situation, serviceShelf } from './situation.ts'
 import { resume, suspend } from './suspend.ts'
-import { handedOn } from './taken-over.ts'
+import { handedOn, mayTakeOver } from './taken-over.ts'
 import { handoverKey, handoverKeyFor, inState, newHandover, ownerOf, stateOf } from './task.ts'
 import { handoversOf, stripTasks, takeContentOff, tell, tellToStop } from './tell.ts'
 import { ask, moveTo, stepFor, waitFor, waitToAsk } from './wait.ts'
@@ -76,7 +76,9 @@ export function planPartner(
   stripTasks(change, partner, live)
   const handovers = handoversOf(change, partner)
   if (considered && live.length) askWhatWasMeant(change, considered)
-  for (const task of handovers) waitFor(change, known, task, planned.has(handoverKey(task) as string))
+  // Whoever had taken the person over and can not go on is asked about by itself.
+  const lost = over?.handedOn && mayTakeOver(considered?.adapter.kind)
+  for (const task of handovers) waitFor(change, known, task, !lost && planned.has(handoverKey(task) as string))
   if (!held && found?.referral?.status === 'active' && found.plan?.status === 'active')
     for (const [wanted, task] of notAsked) waitToAsk(change, known, wanted, task)
   // A consent that begins or ends by itself: nobody will send us anything that day.

@@ -37,9 +37,9 @@ export function plan(change: Change): Understanding {
   const under = died ? quietly(change) : change
   if (joinReferrals(change, known)) known = consider(situation)
   planReferrals(under, known)
-  answerSender(under, known)
   const life = lifeOf(situation, known)
   if (life && followPhase(change, life)) known = consider(situation)
+  answerSender(under, known)
   if (known.case) askAboutRecord(under, known, life)
   for (const group of partnersToPlan(change, known)) planPartner(under, known, group.partner, group.considered, group.tasks)
   followTeam(change)

@@ -29,6 +29,7 @@ import { wrongNumbers } from './patient.ts'
 import { aboutNobody, patientOf, rewriteReferences } from './references.ts'
 import { newSituation, resourcesOf, type Situation, serviceShelf, situationOf, workersOf } from './situation.ts'
 import { isHandoverRequest } from './task.ts'
+import { asOwn } from './transferred-in.ts'
 import { isWorker, lookedAfterBy, lookSoon } from './workers.ts'
 
 export type Interaction = {
@@ -160,7 +161,7 @@ async function prepare(exchange: Exchange, request: Request, interactions: reado
       const text = 'A person has one named worker at a time: end the part of the one before (period.end), or use $allocate.'
       issues.push({ code: 'business-rule', text, expression: `${at}.participant` })
     }
-    one.resource = { ...withDecisionsKept(resource, one.present?.body), id: one.id as string }
+    one.resource = { ...withDecisionsKept(asOwn(resource), one.present?.body), id: one.id as string }
     const patient = patientOf(one.resource)
     if (patient) one.patient = patient
     else if (!aboutNobody.has(one.type))

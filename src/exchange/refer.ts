@@ -12,9 +12,8 @@ import { notEnough } from '../domain/referral.ts'
 import { type Issue, Refusal, refuse } from '../fhir/outcome.ts'
 import { BASE, consentCategoriesBars, odsCode, ours, sourceOfServiceRequest, taskCode, ukCore } from '../fhir/systems.ts'
 import type { Statement } from '../store/database.ts'
-import { personOf } from '../store/people.ts'
 import { newId } from '../store/random.ts'
-import { createResource, type Stored } from '../store/resources.ts'
+import { createResource, readResource, type Stored } from '../store/resources.ts'
 import { commit } from './amend.ts'
 import { actorOf } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
@@ -45,8 +44,9 @@ export async function receiveReferral(
   if (caller.role === 'service') return ownCase(exchange, request, bundle, alongside)
   const sent = transferIn(caller, bundle)
   const { resources, focus, patient } = contentsOf(bundle, sent?.idOf)
-  const known = sent && (await personOf(exchange.database, patient.id as string))
-  if (known) return takeChange(exchange, request, { bundle, resources, focus, patient: patient.id as string }, alongside)
+  const earlier = sent && (await readResource(exchange.database, caller.shelf, 'ServiceRequest', focus.id as string))
+  if (earlier?.body && earlier.patient)
+    return takeChange(exchange, request, { bundle, resources, focus, patient: patient.id as string, now: earlier.patient }, alongside)
   const service = (request.to && exchange.directory().services.get(request.to)) || serviceFor(exchange, resources, focus)
   const shelf = serviceShelf(service.id)
   const taskId = newId()

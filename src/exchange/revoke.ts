@@ -14,12 +14,12 @@ import { readResource } from '../store/resources.ts'
 import { amend } from './amend.ts'
 import { actorOf, type Change } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
-import { answerTo, asReferred, cancelled, isFinalAnswer, putAnswer } from './referral-answer.ts'
+import { answerTo, asReferred, cancelled, isFinalAnswer, putAnswer, referrerOf } from './referral-answer.ts'
 import { replyTo } from './reply.ts'
 import { serviceShelf, tasksOf } from './situation.ts'
 import { supply } from './supply.ts'
 import { isHandover } from './task.ts'
-import { transferIn } from './transferred-in.ts'
+import { askAboutSender, forget, isTakenOn, isTransferIn, transferIn } from './transferred-in.ts'
 
 export const isUpdate = (bundle: Bundle): boolean =>
   (bundle.entry?.[0]?.resource as MessageHeader | undefined)?.reason?.coding?.some(({ code }) => code === 'update') === true
@@ -82,6 +82,11 @@ function takeBack(change: Change, id: string, said: ServiceRequest, shelf: strin
   const { situation } = change
   const present = situation.record.get(`ServiceRequest/${id}`)?.body as ServiceRequest | undefined
   if (!present) return undefined
+  const task = answerTo(situation, id)
+  if (task && isTakenOn(task)) {
+    askAboutSender(change, task, 'stopped')
+    return present
+  }
   // Once partners were asked it is the person's support, no longer the referrer's to end (bars-ukcore.md 5.1: refuse what is not current).
   if (tasksOf(situation).some((one) => isHandover(one) && one.status !== 'draft' && isOpen(one.status))) {
     throw refuse(
@@ -97,7 +102,8 @@ function takeBack(change: Change, id: string, said: ServiceRequest, shelf: strin
   const told = situation.told.get(`${shelf} ServiceRequest/${id}`)?.body as ServiceRequest | undefined
   const theirs = change.put(shelf, { ...taken, ...(told ? { subject: told.subject } : {}) }, '[]')
   change.audit({ action: 'revoke', entity: `ServiceRequest/${id}/_history/${stored.version}` })
-  const task = answerTo(situation, id)
+  // Handed over, and taken back before anybody took the person on: what was told is not ours to keep.
+  if (task && isTransferIn(task)) forget(change, { client: referrerOf(task) as string })
   if (task && !isFinalAnswer(task)) {
     const words = said.reasonCode?.[0]?.text ?? 'The referrer took the referral back.'
     putAnswer(change, cancelled(task, said.status, words, situation.now.toISOString()))

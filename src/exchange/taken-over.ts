@@ -17,7 +17,10 @@ import { isHandover, ownerOf, stateOf } from './task.ts'
 type HandedOn = Closure & ('transferred' | 'stepped-up')
 const takesOver: Readonly<Record<string, HandedOn>> = { 'reconnect-service': 'transferred', 'enhanced-reconnect': 'stepped-up' }
 
-/** The kinds of partner a referral goes on to when it ends so. */
+/** Does accepting take the person over, for this kind of partner? */
+export const mayTakeOver = (kind: string | undefined): boolean => kind !== undefined && Object.hasOwn(takesOver, kind)
+
+/** The kind of partner a referral goes on to when it ends so. */
 export const kindFor = (ending: string): string | undefined => Object.entries(takesOver).find(([, one]) => one === ending)?.[0]
 
 const endingOf = ({ directory }: Situation, task: Task): HandedOn | undefined =>

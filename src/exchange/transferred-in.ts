@@ -5,9 +5,11 @@
  * Each transfer is a person of its own here. Ids follow from those of the sender and of its handover, so that a change finds what it
  * changes and two transfers never meet.
  */
-import type { Bundle, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
+import type { Bundle, Observation, Patient, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
 import { v5 } from 'uuid'
 import type { Caller, Request } from '../access/caller.ts'
+import { isCustody } from '../domain/facts.ts'
+import { custodyIn } from '../domain/read.ts'
 import { refuse } from '../fhir/outcome.ts'
 import { BASE } from '../fhir/systems.ts'
 import type { Statement } from '../store/database.ts'
@@ -53,24 +55,25 @@ export const isEnding = (bundle: Bundle): boolean =>
     ({ resource }) => resource?.resourceType === 'ServiceRequest' && /^(revoked|completed|entered-in-error)$/.test(resource.status),
   ) === true
 
-type Told = { bundle: Bundle; resources: readonly Resource[]; focus: ServiceRequest; patient: string }
+/** `now`: whose record it is by now, where it became part of another one. */
+type Told = { bundle: Bundle; resources: readonly Resource[]; focus: ServiceRequest; patient: string; now: string }
 
 /** The sender tells more, or less, of somebody it handed over before. Once the service has taken the person on, its record is its own. */
 export async function takeChange(
   exchange: Exchange,
   request: Request,
-  { bundle, resources, focus, patient }: Told,
+  { bundle, resources, focus, patient, now }: Told,
   alongside: (answer: Answer) => Statement[],
 ): Promise<Answer> {
   const answered = await amend(
     exchange,
-    patient,
+    now,
     actorOf(request),
     (change) => {
-      const task = tasksOf(change.situation).find(isReferralAnswer)
-      const kept = isTakenOn(task) ? [] : putAgain(change, request, resources, focus)
-      if (isTakenOn(task))
-        change.audit({ action: 'refer', entity: `ServiceRequest/${focus.id}`, detail: JSON.stringify({ ignored: 'taken on' }) })
+      const task = tasksOf(change.situation).find((one) => isReferralAnswer(one) && one.focus?.reference === `ServiceRequest/${focus.id}`)
+      const own = task && (isTakenOn(task) || now !== patient)
+      const kept = own ? [] : putAgain(change, request, resources, focus)
+      if (own && saysSomethingNew(change, request, { resources, focus })) askAboutSender(change, task, 'changed')
       return (): Answer => ({ status: 200, body: replyTo(bundle, kept, task) })
     },
     (answer) => alongside(answer()),
@@ -79,7 +82,47 @@ export async function takeChange(
   return answered()
 }
 
-const isTakenOn = (task: Task | undefined): boolean => task?.status === 'completed'
+/** A transfer whose person the service has made its own: what the sender says from then on changes nothing by itself. */
+export const isTakenOn = (task: Task): boolean => isTransferIn(task) && task.status === 'completed'
+
+/** Beyond what it told before, as far as that can still be seen: a reminder, or how its handover stands, is nothing new. */
+function saysSomethingNew({ situation }: Change, { caller }: Request, { resources, focus }: Pick<Told, 'resources' | 'focus'>): boolean {
+  return resources.some((told) => {
+    if (aboutNobody.has(told.resourceType) || /^(Task|ServiceRequest|Consent)$/.test(told.resourceType)) return false
+    const present = situation.record.get(`${told.resourceType}/${told.id}`)?.body
+    const isTheirs = present?.meta?.source === toldBy(caller)
+    if (told.resourceType === 'Observation' && present?.resourceType === 'Observation' && isCustody(told))
+      return whenAndWhere(told) !== whenAndWhere(present)
+    return !present || (isTheirs && contentOf(asTold(told, focus, caller) ?? told) !== contentOf(present))
+  })
+}
+const contentOf = ({ meta: _meta, ...rest }: Resource): string => JSON.stringify(rest)
+function whenAndWhere(observation: Observation): string {
+  const { releaseDate, left, establishment, basis } = custodyIn(observation)
+  return JSON.stringify([releaseDate, left, establishment, basis])
+}
+
+/** The sender goes on telling, or says stop, after the person was taken on: a person asks what it is about. */
+export function askAboutSender(change: Change, task: Task, what: 'changed' | 'stopped'): void {
+  const { record, patient } = change.situation
+  const detail = JSON.stringify({ ignored: 'taken on', said: what })
+  change.audit({ action: 'refer', entity: task.focus?.reference as string, detail })
+  const { deceasedBoolean, deceasedDateTime } = (record.get(`Patient/${patient}`)?.body ?? {}) as Patient
+  if (deceasedBoolean || deceasedDateTime) return
+  const sender = task.requester?.display ?? 'The service that handed the person over'
+  change.ask({
+    about: `sender:${what}:${task.id}`,
+    reason: `sender-${what}`,
+    words: words[what](sender),
+    task: task.id as string,
+  })
+}
+const words = {
+  changed: (sender: string) =>
+    `${sender} told something new about the person, and it was not put into your record, which is your own by now. Ask what has changed.`,
+  stopped: (sender: string) =>
+    `${sender} says stop, after you had taken the person on, and can not say why here: the person may have changed their mind, or worse. Nothing was stopped. Speak with ${sender}, and with the person.`,
+} as const
 
 /** What it told before and tells no longer goes; a plan the service has made its own stays. */
 function putAgain(change: Change, request: Request, resources: readonly Resource[], focus: ServiceRequest): Resource[] {
@@ -94,11 +137,24 @@ function putAgain(change: Change, request: Request, resources: readonly Resource
     if (present && present.body?.meta?.source !== toldBy(request.caller)) continue
     kept.push(change.put(shelf, resource).body as Resource)
   }
-  const said = new Set(resources.map(({ resourceType, id }) => `${resourceType}/${id}`))
-  for (const [ref, { body }] of situation.record)
-    if (body?.meta?.source === toldBy(request.caller) && !said.has(ref)) change.remove(shelf, ref)
+  forget(change, request.caller, new Set(resources.map(({ resourceType, id }) => `${resourceType}/${id}`)))
   change.audit({ action: 'refer', entity: `ServiceRequest/${focus.id}`, detail: JSON.stringify({ changed: true }) })
   return kept
+}
+
+/** What the sender told and does not stand by: not to be read in older versions either. What the service made its own stays. */
+export function forget(change: Change, sender: Pick<Caller, 'client'>, but: ReadonlySet<string> = new Set()): void {
+  const { service, record } = change.situation
+  for (const [ref, { type, body }] of [...record])
+    if (body?.meta?.source === toldBy(sender) && !but.has(ref) && !/^(Patient|ServiceRequest)$/.test(type))
+      change.takeOff(serviceShelf(service.id), ref)
+}
+
+/** Written by the service: no longer what the sender of a transfer told. */
+export function asOwn<T extends Resource>(resource: T): T {
+  if (!resource.meta?.source?.startsWith(toldBy({ client: '' }))) return resource
+  const { source: _theirs, ...meta } = resource.meta
+  return { ...resource, meta }
 }
 
 /** Where a resource of a transfer came from: `meta.source`. */

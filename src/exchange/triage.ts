@@ -16,7 +16,19 @@ import { serviceShelf } from './situation.ts'
 
 const decisions = ['accept', 'ask', 'redirect', 'decline'] as const satisfies readonly TriageCode[]
 /** Why, as a code (`BASE/CodeSystem/referral-reason`). */
-const reasons = ['not-eligible', 'no-information', 'out-of-area', 'under-18', 'duplicate', 'needs-met-elsewhere', 'other'] as const
+const reasons = [
+  'not-eligible',
+  'no-information',
+  'out-of-area',
+  'under-18',
+  'duplicate',
+  'needs-met-elsewhere',
+  // What another RECONNECT service is told as a partner's reason (`BASE/CodeSystem/rejection-reason`).
+  'at-capacity',
+  'wrong-recipient',
+  'unsafe',
+  'other',
+] as const
 
 export function triageReferral(exchange: Exchange, request: Request, id: string, body: unknown): Promise<Answer> {
   const said = triageSaid(body)

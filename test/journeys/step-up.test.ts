@@ -1,8 +1,9 @@
 /**
  * Enhanced RECONNECT, proposed by either trigger and taken on by its team.
  */
-import type { CarePlan, Observation, ServiceRequest, Task } from '@medplum/fhirtypes'
+import type { CarePlan, Observation, Patient, ServiceRequest, Task } from '@medplum/fhirtypes'
 import { afterEach, expect, test } from 'vitest'
+import { reconcile } from '../../src/exchange/reconcile.ts'
 import { caseBundle, category, coded, custodyOf, label, planOf } from '../fixtures/case-bundle.ts'
 import { type Gateway, openGateway, says, standing, type TestDirectory } from '../fixtures/gateway.ts'
 
@@ -96,6 +97,24 @@ test('the team says no: the person stays, and somebody looks for another way', a
   expect(standing(await gateway.handover('enhanced'))).toBe('rejected rejected')
   expect((await gateway.work()).map(({ reason }) => reason)).toContain('no-alternative')
   expect(standing(await gateway.handover('recovery'))).toMatch(/^requested/)
+})
+
+test('the team takes the person over, and then can not go on: nobody is forgotten, and another team’s work is not undone', async () => {
+  await open()
+  await gateway.handIn(caseBundle({ plan: ['recovery', 'enhanced'], more: [risk()] }))
+  await answer('accepted')
+  expect((await referral()).status).toBe('completed')
+  await answer('rejected', undefined, 'The clinician left')
+  expect((await gateway.work()).map(({ reason }) => reason)).toEqual(['handed-back'])
+  expect((await referral()).status).toBe('completed')
+  expect(standing(await gateway.handover('recovery'))).toMatch(/^requested/)
+  expect(await reconcile(gateway.exchange)).toMatchObject({ repaired: 0, unwatched: 0, unexplained: 0, failed: 0 })
+  const again = caseBundle({ plan: ['recovery'] }).entry?.find(({ resource }) => resource?.resourceType === 'ServiceRequest')?.resource
+  const [{ id }] = (await gateway.service.find('Patient')) as [Patient]
+  const { reasonReference: _needs, basedOn: _plan, ...rest } = again as ServiceRequest
+  const anew = { ...rest, authoredOn: '2026-04-02T09:00:00Z', subject: { reference: `Patient/${id}` } }
+  expect((await gateway.service.call('POST', '/fhir/ServiceRequest', anew)).status).toBe(201)
+  expect((await gateway.work()).map(({ reason }) => reason)).not.toContain('handed-back')
 })
 
 test('a navigator may ask without a trigger; that is written down as well', async () => {
