@@ -117,8 +117,8 @@ export type LifeFacts = {
   died?: true
   /** What the rules of triage say of a referral from outside. */
   verdict?: 'accepted' | 'held' | 'needs-information' | 'redirected' | 'declined'
-  /** What a person decided at triage, the latest. */
-  triage?: 'accept' | 'ask' | 'redirect' | 'decline'
+  /** What a person decided at triage, the latest; `supplied`: the referrer has answered what a person asked. */
+  triage?: 'accept' | 'ask' | 'supplied' | 'redirect' | 'decline'
   /** Might be somebody who is known already: looked at before anything else. */
   maybeKnown?: true
   closed?: Closure
@@ -180,6 +180,7 @@ function before({ status, triage, verdict, maybeKnown }: LifeFacts): Phase {
   if (triage === 'redirect') return 'redirected'
   if (triage === 'decline') return 'declined'
   if (triage === 'ask') return verdict === 'declined' ? 'declined' : 'info-requested'
+  if (triage === 'supplied') return verdict === 'declined' ? 'declined' : verdict === 'needs-information' ? 'info-requested' : 'triage'
   if (!triage) {
     if (verdict === 'redirected' || verdict === 'declined') return verdict
     if (verdict === 'needs-information') return 'info-requested'

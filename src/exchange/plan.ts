@@ -27,6 +27,7 @@ import { planReferrals } from './referrals.ts'
 import { referralInError, tasksOf } from './situation.ts'
 import { askAboutHandedBack } from './taken-over.ts'
 import { isHandover, isReferralAnswer, ownerOf } from './task.ts'
+import { askAboutToldMore } from './told-more.ts'
 import { watchLife } from './watch.ts'
 
 export function plan(change: Change): Understanding {
@@ -52,6 +53,7 @@ export function plan(change: Change): Understanding {
   if (died) askAboutDeath(change)
   waitForReviews(change)
   askAboutNumbers(under)
+  askAboutToldMore(under)
   askAboutAlike(under)
   askAboutDoubt(under, known)
   change.settleWaiting()

@@ -21,8 +21,10 @@ import { markUntraced } from './patient.ts'
 import { type Interaction, keep } from './receive.ts'
 import { aboutNobody, rewriteReferences } from './references.ts'
 import { replyTo } from './reply.ts'
-import { isUpdate, updateReferral } from './revoke.ts'
+import { focusOf, isUpdate, updateReferral } from './revoke.ts'
+import { sentBefore } from './sent-before.ts'
 import { newSituation, type Situation, serviceShelf } from './situation.ts'
+import { supply } from './supply.ts'
 import { handoverId, referralId } from './task.ts'
 import { isEnding, senderId, sentMessageId, sentTaskId, takeChange, toldBy, transferIn, transferReferrer } from './transferred-in.ts'
 
@@ -47,6 +49,8 @@ export async function receiveReferral(
   const earlier = sent && (await readResource(exchange.database, caller.shelf, 'ServiceRequest', focus.id as string))
   if (earlier?.body && earlier.patient)
     return takeChange(exchange, request, { bundle, resources, focus, patient: patient.id as string, now: earlier.patient }, alongside)
+  const before = sent ? undefined : await sentBefore(exchange, caller.shelf, focus)
+  if (before) return supply(exchange, request, { bundle, said: focusOf(bundle).said, ...before }, alongside)
   const service = (request.to && exchange.directory().services.get(request.to)) || serviceFor(exchange, resources, focus)
   const shelf = serviceShelf(service.id)
   const taskId = newId()

@@ -2,7 +2,8 @@
  * The answer to a referrer as a Task: on the service's shelf and, the same, on the referrer's. It tells the outcome and nothing else about
  * the person than the referrer said.
  */
-import type { Task } from '@medplum/fhirtypes'
+import type { ServiceRequest, Task } from '@medplum/fhirtypes'
+import { latestOf } from '../domain/decisions.ts'
 import type { Triage } from '../domain/eligibility.ts'
 import { given } from '../domain/resources.ts'
 import { ours } from '../fhir/systems.ts'
@@ -44,6 +45,18 @@ export function answered(task: Task, verdict: Triage, at: string, period?: { sta
   }
 }
 
+/** What was asked has come, and nobody has decided yet. */
+export function lookedAt(task: Task, at: string): Task {
+  const { businessStatus: _outcome, input: _asks, output: _signpost, restriction: _by, ...rest } = task
+  const text = 'Thank you. What you told us is being looked at.'
+  return {
+    ...rest,
+    status: 'received',
+    statusReason: { coding: [{ system: ours('referral-reason'), code: 'supplied' }], text },
+    lastModified: at,
+  }
+}
+
 /** It is over, and why is between the person and the service. */
 export function cancelled(task: Task, code: string, text: string, at: string): Task {
   const { businessStatus: _outcome, input: _asks, output: _signpost, restriction: _by, ...rest } = task
@@ -61,6 +74,25 @@ export function asReferred({ situation }: Change, task: Task): Task {
   const told = situation.told.get(`referrer:${referrerOf(task)} Task/${task.id}`)?.body as Task | undefined
   return { ...task, ...given('for', told?.for) }
 }
+
+/**
+ * The referrer's own copy of its referral, changed: what the exchange and the service wrote on theirs is not for it.
+ *
+ * @returns the copy as it stands then, about whom the referrer told us, also when that record became part of another one
+ */
+export function ownCopy(
+  change: Change,
+  shelf: string,
+  id: string,
+  work: (copy: ServiceRequest) => ServiceRequest,
+): ServiceRequest | undefined {
+  const copy = change.situation.told.get(`${shelf} ServiceRequest/${id}`)?.body as ServiceRequest | undefined
+  return copy && (change.put(shelf, work(copy), '[]').body as ServiceRequest)
+}
+
+/** A referral that ended some other way than by triage, which says its own word to the referrer. */
+export const isOver = (request: ServiceRequest): boolean =>
+  latestOf(request, 'closure') !== undefined || /^(completed|revoked|entered-in-error)$/.test(request.status)
 
 export const answerTo = (situation: Situation, request: string): Task | undefined =>
   tasksOf(situation).find((task) => isReferralAnswer(task) && task.focus?.reference === `ServiceRequest/${request}`)

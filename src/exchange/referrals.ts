@@ -14,7 +14,18 @@ import type { Change } from './change.ts'
 import type { Understanding } from './consider.ts'
 import { wholeOf } from './join.ts'
 import { hasUntracedNhsNumber } from './patient.ts'
-import { answered, answerTo, cancelled, givesReason, isFinalAnswer, outcomeOf, putAnswer, wordsOf } from './referral-answer.ts'
+import {
+  answered,
+  answerTo,
+  cancelled,
+  givesReason,
+  isFinalAnswer,
+  isOver,
+  lookedAt,
+  outcomeOf,
+  putAnswer,
+  wordsOf,
+} from './referral-answer.ts'
 import { tasksOf } from './situation.ts'
 import { isReferralAnswer } from './task.ts'
 import { isTransferIn } from './transferred-in.ts'
@@ -32,6 +43,10 @@ export function planReferrals(change: Change, known: Understanding): void {
       if (outcomeOf(task) !== 'accepted') end(change, task)
       continue
     }
+    if (isSupplied(whole) && ruled(change, known, task, whole).outcome !== 'needs-information') {
+      decideOnAnswer(change, task)
+      continue
+    }
     const verdict = settled && !turnsAway(whole) ? undefined : verdictOf(change, known, task, whole, joined)
     if (verdict) tell(change, task, verdict.triage, verdict.asking)
     if (!joined && (verdict?.triage.outcome ?? 'accepted') === 'accepted') askForAgreement(change, task, known)
@@ -39,13 +54,18 @@ export function planReferrals(change: Change, known: Understanding): void {
   }
 }
 
-/** Ended some other way than by triage, which says its own word to the referrer. */
-const isOver = (request: ServiceRequest): boolean =>
-  latestOf(request, 'closure') !== undefined || /^(completed|revoked|entered-in-error)$/.test(request.status)
-
 const turnsAway = (request: ServiceRequest): boolean => {
   const decision = latestOf(request, 'triage')
   return decision !== undefined && decision.code !== 'accept'
+}
+
+const isSupplied = (request: ServiceRequest): boolean => latestOf(request, 'triage')?.code === 'supplied'
+
+/** What a person asked has been answered (C1 row 4): a person decides. */
+function decideOnAnswer(change: Change, task: Task): void {
+  if (!givesReason(task, 'supplied')) putAnswer(change, lookedAt(task, change.situation.now.toISOString()))
+  const words = 'The referrer has answered what was asked. Read it, and decide about the referral ($triage).'
+  change.ask({ about: `triage:${task.id}`, reason: 'triage', words, task: task.id as string })
 }
 
 /** A referrer that still waits hears that it is over, and not why: that is between the person and the service. */
@@ -87,7 +107,7 @@ function ruled({ situation }: Change, known: Understanding, task: Task | undefin
 /** What somebody of the service decided (`$triage`) stands, whatever the rules say; its words go to the referrer. */
 function decidedAbout(request: ServiceRequest): Triage | undefined {
   const decision = latestOf(request, 'triage')
-  if (!decision) return undefined
+  if (!decision || decision.code === 'supplied') return undefined
   const { code, reason, because = 'other', signpost, question } = decision
   return {
     outcome: outcomes[code],

@@ -14,7 +14,7 @@ import { readResource } from '../store/resources.ts'
 import { amend } from './amend.ts'
 import { actorOf, type Change } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
-import { answerTo, asReferred, cancelled, isFinalAnswer, putAnswer, referrerOf } from './referral-answer.ts'
+import { answerTo, asReferred, cancelled, isFinalAnswer, ownCopy, putAnswer, referrerOf } from './referral-answer.ts'
 import { replyTo } from './reply.ts'
 import { serviceShelf, tasksOf } from './situation.ts'
 import { supply } from './supply.ts'
@@ -65,7 +65,7 @@ export async function updateReferral(
 }
 
 /** The ServiceRequest the header names, and the id it has with us: its own, or that of the entry as we answered it. */
-function focusOf(bundle: Bundle): { said: ServiceRequest; id: string | undefined; at: string } {
+export function focusOf(bundle: Bundle): { said: ServiceRequest; id: string | undefined; at: string } {
   const entries = bundle.entry ?? []
   const named = (entries[0]?.resource as MessageHeader | undefined)?.focus?.[0]?.reference
   const index = entries.findIndex(
@@ -98,9 +98,7 @@ function takeBack(change: Change, id: string, said: ServiceRequest, shelf: strin
   const own = serviceShelf(situation.service.id)
   const taken: ServiceRequest = { ...present, status: said.status }
   const stored = change.put(own, taken)
-  // About whom the referrer told us, also when that record became part of another one.
-  const told = situation.told.get(`${shelf} ServiceRequest/${id}`)?.body as ServiceRequest | undefined
-  const theirs = change.put(shelf, { ...taken, ...(told ? { subject: told.subject } : {}) }, '[]')
+  const theirs = ownCopy(change, shelf, id, (copy) => ({ ...copy, status: said.status }))
   change.audit({ action: 'revoke', entity: `ServiceRequest/${id}/_history/${stored.version}` })
   // Handed over, and taken back before anybody took the person on: what was told is not ours to keep.
   if (task && isTransferIn(task)) forget(change, { client: referrerOf(task) as string })
@@ -108,7 +106,7 @@ function takeBack(change: Change, id: string, said: ServiceRequest, shelf: strin
     const words = said.reasonCode?.[0]?.text ?? 'The referrer took the referral back.'
     putAnswer(change, cancelled(task, said.status, words, situation.now.toISOString()))
   }
-  return theirs.body as ServiceRequest
+  return theirs
 }
 
 const theirsOf = (change: Change, task: Task | undefined): Task | undefined => task && asReferred(change, task)

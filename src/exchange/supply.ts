@@ -2,8 +2,9 @@
  * A referrer tells what it was asked for: its referral once more, whole, as an update (closed-loop.md C1 row 4). Only what was asked
  * is taken over what is on record, and what is new is added; then triage looks again, in the same commit.
  */
-import type { Bundle, Identifier, Observation, Patient, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
+import type { Bundle, Identifier, Observation, Patient, Resource, ServiceRequest } from '@medplum/fhirtypes'
 import type { Request } from '../access/caller.ts'
+import { withDecision } from '../domain/decisions.ts'
 import { isCustody } from '../domain/facts.ts'
 import { isOpen } from '../domain/handover.ts'
 import { custodyObservation } from '../domain/read.ts'
@@ -15,14 +16,20 @@ import { newId } from '../store/random.ts'
 import { amend } from './amend.ts'
 import { actorOf, type Change } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
+import { wholeOf } from './join.ts'
 import { asTold, type Contents, contentsOf } from './refer.ts'
 import { aboutNobody } from './references.ts'
-import { outcomeOf } from './referral-answer.ts'
+import { answerTo, asReferred, isOver, outcomeOf, ownCopy } from './referral-answer.ts'
 import { replyTo } from './reply.ts'
-import { resourcesOf, serviceShelf, tasksOf } from './situation.ts'
-import { isHandover, isReferralAnswer } from './task.ts'
+import { resourcesOf, type Situation, serviceShelf, tasksOf } from './situation.ts'
+import { isHandover } from './task.ts'
+import { contentOf, keepApart } from './told-more.ts'
 
-/** @throws Refusal 409 when the referral does not wait for information */
+/**
+ * What it does not wait for is kept apart (`told-more.ts`).
+ *
+ * @throws Refusal 409 when the referral is over
+ */
 export async function supply(
   exchange: Exchange,
   request: Request,
@@ -36,16 +43,21 @@ export async function supply(
     patient,
     actorOf(request),
     (change) => {
-      const task = tasksOf(change.situation).find((one) => isReferralAnswer(one) && one.focus?.reference === `ServiceRequest/${id}`)
-      const asked = askedFor(change, task)
-      const kept = told.resources.flatMap((resource) => taken(change, resource, told, request, asked))
-      const own = kept.find((one) => one.resourceType === 'ServiceRequest')
-      if (own) change.put(caller.shelf, own, '[]')
-      change.audit({ action: 'refer', entity: `ServiceRequest/${id}`, detail: JSON.stringify({ changed: true }) })
-      return (): Answer => ({
-        status: 200,
-        body: replyTo(bundle, kept, change.situation.record.get(`Task/${task?.id}`)?.body as Task),
-      })
+      if (!isOpenReferral(change.situation, id))
+        throw refuse(409, 'conflict', 'This referral is no longer open. Refer the person again, with a new message.')
+      const asked = askedFor(change.situation, id)
+      const waits = asked && !asked.has('question')
+      const changed = waits
+        ? told.resources.flatMap((resource) => taken(change, resource, told, request, asked)).length > 0
+        : keepApart(change, told, caller, bundle.timestamp)
+      if (asked && !waits && changed) noteAnswer(change, id, caller.name)
+      const own = ownCopy(change, caller.shelf, id, (copy) => requestWith(copy, told.focus))
+      if (changed) change.audit({ action: 'refer', entity: `ServiceRequest/${id}`, detail: JSON.stringify({ changed: true }) })
+      // What it said itself and how its referral stands: nothing of the record goes back to whoever refers.
+      return (): Answer => {
+        const task = answerTo(change.situation, id)
+        return { status: 200, body: replyTo(bundle, own ? [own] : [], task && asReferred(change, task)) }
+      }
     },
     (answer) => alongside(answer()),
   )
@@ -53,11 +65,26 @@ export async function supply(
   return answered()
 }
 
-/** The codes of what the referrer was asked; nothing else of its word may change a record the service works with. */
-function askedFor({ situation }: Change, task: Task | undefined): ReadonlySet<string> {
+/** A person asked in words, so a person reads what came. */
+function noteAnswer({ situation, put }: Change, id: string, name: string): void {
+  const referral = wholeOf(situation, situation.record.get(`ServiceRequest/${id}`)?.body as ServiceRequest)
+  const by = { name, role: 'referrer' }
+  const at = situation.now.toISOString()
+  put(serviceShelf(situation.service.id), withDecision(referral, { kind: 'triage', code: 'supplied', by, at }))
+}
+
+/** It, or the one it joined, has not ended. */
+export function isOpenReferral(situation: Situation, id: string): boolean {
+  const request = situation.record.get(`ServiceRequest/${id}`)?.body as ServiceRequest | undefined
+  const task = answerTo(situation, id)
+  return request !== undefined && task !== undefined && !isOver(wholeOf(situation, request)) && !/^(rejected|cancelled)$/.test(task.status)
+}
+
+/** The codes of what the referrer was asked, if it was; nothing else of its word may change a record the service works with. */
+function askedFor(situation: Situation, id: string): ReadonlySet<string> | undefined {
   const told = tasksOf(situation).some((one) => isHandover(one) && one.status !== 'draft' && isOpen(one.status))
-  if (!task || told || outcomeOf(task) !== 'needs-information')
-    throw refuse(409, 'conflict', 'This referral does not wait for information. Tell the service itself what has changed.')
+  const task = answerTo(situation, id)
+  if (!task || told || outcomeOf(task) !== 'needs-information') return undefined
   return new Set(task.input?.flatMap(({ type }) => codeIn(type, ours('referral-ask')) ?? []))
 }
 
@@ -113,7 +140,3 @@ function custodyWith(present: Observation, told: Observation, asked: ReadonlySet
     component: [...(present.component ?? []).filter(({ code }) => !names.has(codeIn(code, ours('observation')))), ...said],
   }
 }
-
-/** What a resource says, without its id, its versions and where its references lead: an update repeats what was told before. */
-const contentOf = ({ id: _id, meta: _meta, ...rest }: Resource): string =>
-  JSON.stringify(rest, (key, value) => (key === 'reference' ? undefined : value))

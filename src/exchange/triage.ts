@@ -7,14 +7,14 @@
 import type { ServiceRequest } from '@medplum/fhirtypes'
 import type { Request } from '../access/caller.ts'
 import { londonDate, today } from '../domain/calendar.ts'
-import { type ReferralDecision, type TriageCode, withDecision } from '../domain/decisions.ts'
+import { type ReferralDecision, withDecision } from '../domain/decisions.ts'
 import { Refusal, refuse } from '../fhir/outcome.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { mustBeIn, onReferral } from './on-referral.ts'
 import { fault, pathOf, reader } from './parameters.ts'
 import { serviceShelf } from './situation.ts'
 
-const decisions = ['accept', 'ask', 'redirect', 'decline'] as const satisfies readonly TriageCode[]
+const decisions = ['accept', 'ask', 'redirect', 'decline'] as const
 /** Why, as a code (`BASE/CodeSystem/referral-reason`). */
 const reasons = [
   'not-eligible',
@@ -46,7 +46,7 @@ export function triageReferral(exchange: Exchange, request: Request, id: string,
 /** @throws Refusal 422 naming everything that is missing: a reason unless it is taken, a question when asked, where to turn when turned away */
 function triageSaid(body: unknown): Omit<Extract<ReferralDecision, { kind: 'triage' }>, 'at'> {
   const { issues, text, code, one, someone } = reader(body)
-  const decision = code('decision', decisions) as TriageCode
+  const decision = code('decision', decisions) as (typeof decisions)[number]
   const turnsAway = decision === 'redirect' || decision === 'decline'
   const reason = text('reason', decision !== 'accept', 'Say why, in words the referrer can read.')
   const signpost = text('signpost', turnsAway, 'Say where the person can turn instead: nobody is turned away without.')

@@ -229,16 +229,6 @@ describe('told what was asked for', () => {
     expect(outcomeOf(of((await send(again)).body, 'Task')[0])).toBe('accepted')
     expect(await gateway.service.find('Patient')).toMatchObject([{ birthDate: '1991-09-09', name: [{ family: 'Oxlade' }] }])
   })
-
-  test('once it no longer waits it is 409, of another referrer 404, and nothing changes', async () => {
-    const message = referral({ known: true, more: [custody('2026-05-15')] })
-    const request = of((await send(message)).body, 'ServiceRequest')[0]?.id as string
-    const before = await gateway.rows()
-    const again = await send(toldAgain(message, request))
-    expect([again.status, issuesOf(again)[0]?.code]).toEqual([409, 'conflict'])
-    expect((await send(toldAgain(message, request), {}, 'court-team')).status).toBe(404)
-    expect(await gateway.rows()).toEqual(before)
-  })
 })
 
 describe('taken back', () => {
