@@ -12,6 +12,7 @@ import { listDisclosures } from './disclosures.ts'
 import { erasePerson, holdPerson } from './erase.ts'
 import { rotate } from './keys.ts'
 import { listLanes, pauseLane, resumeLane } from './lanes.ts'
+import { newPartner } from './new-partner.ts'
 import { listOwed, sendOwed } from './owed.ts'
 import { reconcileNow } from './reconcile.ts'
 import { listRefusals } from './refusals.ts'
@@ -50,6 +51,7 @@ export const verbs: readonly Verb[] = [
   rotate,
   backUp,
   restore,
+  newPartner,
 ]
 
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {

@@ -1,17 +1,8 @@
 /**
  * The services and partners the exchange knows, in plain typed words: what the directory file says (CONTRACT.md 2).
  */
-export const partnerKinds = [
-  'gp-registration',
-  'substance-misuse',
-  'probation',
-  'enhanced-reconnect',
-  'reconnect-service',
-  'mental-health',
-  'community-support',
-] as const
-/** A kind of partner. The list is open: a new adapter brings its own kind. */
-export type PartnerKind = (typeof partnerKinds)[number] | (string & {})
+/** A kind of partner: as many as there are adapters. */
+export type PartnerKind = string
 
 export type Service = {
   id: string

@@ -24,6 +24,10 @@ test('every field of the directory file is in it', () => {
   for (const name of fields) expect(page).toContain(`\`${name}\``)
 })
 
+test('every verb is in it, with what it does', () => {
+  for (const { usage, does } of verbs) expect(page).toMatch(new RegExp(`^ {2}${RegExp.escape(usage)} +${RegExp.escape(does)}$`, 'm'))
+})
+
 test('every command it shows is there', () => {
   const shown = [...page.matchAll(/npm run --silent reconnect -- ([a-z-]+(?: [a-z]+)?)/g)].map(([, words]) => words as string)
   expect(shown.length).toBeGreaterThan(5)

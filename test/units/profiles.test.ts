@@ -7,7 +7,6 @@ import { describe, expect, test } from 'vitest'
 import { adapters } from '../../adapters/index.ts'
 import { profiles } from '../../profiles/index.ts'
 import { allCategories, categories, categoryOfLabel } from '../../src/domain/categories.ts'
-import { partnerKinds } from '../../src/domain/directory.ts'
 import { businessWords, rejectionReasons } from '../../src/domain/handover.ts'
 import { phases } from '../../src/domain/lifecycle.ts'
 import { closures } from '../../src/domain/outcomes.ts'
@@ -40,8 +39,6 @@ describe('a code system says what the code says', () => {
     ['review-mark', marks],
     ['recipient-kind', Object.fromEntries([...adapters].map(([kind, { name }]) => [kind, name]))],
   ])('%s', (name, table) => expect(conceptsOf(name)).toEqual(table))
-
-  test('and every kind of partner there is has its adapter', () => expect([...adapters.keys()].sort()).toEqual([...partnerKinds].sort()))
 })
 
 test('every code system of ours that the code names is published, or is one of these', () => {
