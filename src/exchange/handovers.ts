@@ -57,10 +57,11 @@ export function planPartner(
       live.push(held ? suspend(change, settled, held) : resume(change, considered as Considered, settled, found?.custody))
       notAsked.delete(wanted)
     }
-    // Taken back just now and still asked for by the plan: it begins again and waits, so that a person sees it.
-    else if (mayStart && isTakenBack(change, task)) {
-      const again = begin(change, found as Case, wanted)
-      settle(change, considered as Considered, wanted, again, mayStart)
+    // Taken back just now and still asked for by the plan: it begins again and waits, so that a person sees it; where it can not begin, it
+    // is waited for all the same.
+    else if (isTakenBack(change, task)) {
+      const again = mayStart ? begin(change, found as Case, wanted) : undefined
+      if (again) settle(change, considered as Considered, wanted, again, mayStart)
       notAsked.set(wanted, again)
     }
   }

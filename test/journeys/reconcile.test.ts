@@ -42,6 +42,15 @@ test('nothing is wrong: nothing is written', async () => {
   expect(await lastReconciled(gateway.database)).toMatchObject({ people: 1, at: gateway.clock.now().toISOString() })
 })
 
+test('an agreement recorded in error: who is to be asked in time is waited for at once, and the night has nothing to put right', async () => {
+  const [consent] = await gateway.service.find('Consent')
+  await gateway.service.call('PUT', `/fhir/Consent/${consent?.id}`, { ...consent, status: 'entered-in-error' })
+  await gateway.settled()
+  const waits = (await timersOf(gateway.database, patient)).map(({ about }) => about.split(':')[0])
+  expect(waits.filter((about) => about === 'due')).toHaveLength(4)
+  expect(await night()).toEqual({ ...nothing, people: 1 })
+})
+
 test('timers that went missing are written again', async () => {
   const before = await timersOf(gateway.database, patient)
   await sql('delete from timer')
