@@ -42,7 +42,8 @@ export function transferIn(caller: Caller, bundle: Bundle): TransferIn | undefin
     task: task.id,
     message: bundle.id,
     sender: caller.ods ?? caller.client,
-    idOf: ({ resourceType, id }) => v5(`${BASE}/${within}/${resourceType}/${id}`, v5.URL),
+    // The sender's own number for the person changes when it makes two records one; whom it handed over does not.
+    idOf: ({ resourceType, id }) => v5(`${BASE}/${within}/${resourceType}${resourceType === 'Patient' ? '' : `/${id}`}`, v5.URL),
   }
 }
 

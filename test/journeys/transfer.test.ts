@@ -95,6 +95,21 @@ describe('out of area, within one gateway', () => {
     expect(await other.find('Patient')).toHaveLength(1)
   })
 
+  test('the sender makes two records one: the person there goes on being the same one, and hears what changes', async () => {
+    const at = await gateway.handIn(transferBundle(there, { releaseDate: '2026-04-20', plan: [] }))
+    await gateway.settled()
+    const before = await other.find('Patient')
+    const twice = { resourceType: 'Patient', name: [{ family: 'Twice', given: ['Jo'] }] }
+    const { id } = (await gateway.service.call('POST', '/fhir/Patient', twice)).body
+    const naming = (name: string, reference: string) => ({ name, valueReference: { reference } })
+    const parameter = [naming('source-patient', at.Patient as string), naming('target-patient', `Patient/${id}`)]
+    expect((await gateway.service.call('POST', '/fhir/Patient/$merge', { resourceType: 'Parameters', parameter })).status).toBe(200)
+    await gateway.settled()
+    const after = await other.find('Patient')
+    expect([after.map((one) => one.id), after[0]?.name?.[0]?.family]).toEqual([before.map((one) => one.id), 'Twice'])
+    expect([await gateway.owed('due'), await gateway.owed('parked')]).toEqual([[], []])
+  })
+
   test('somebody who was erased there is not brought back by a change here: the sender is asked to look', async () => {
     const at = await gateway.handIn(transferBundle(there, { releaseDate: '2026-04-20', plan: [] }))
     await gateway.settled()
