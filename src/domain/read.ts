@@ -187,9 +187,15 @@ function stayOf({ effectivePeriod, component }: Observation): Stay {
 export const isNamedWorker = ({ role }: NonNullable<CareTeam['participant']>[number]): boolean =>
   role?.some((each) => codeIn(each, ours('team-role')) === 'named-worker') === true
 
-/** Two at once, on a day, whose part has no end or ends later. On the day of a handing over both count as one. */
-export const hasTwoWorkers = ({ participant = [] }: CareTeam, day: string): boolean =>
-  participant.filter((one) => isNamedWorker(one) && (!one.period?.end || (londonDate(one.period.end) ?? one.period.end) > day)).length > 1
+/** Two at once, on a day, in whatever care teams, whose part has no end or ends later. On the day of a handing over both count as one. */
+export const haveTwoWorkers = (teams: readonly CareTeam[], day: string): boolean =>
+  teams
+    .filter(isCurrent)
+    .flatMap(({ participant = [] }) => participant)
+    .filter((one) => isNamedWorker(one) && (!one.period?.end || (londonDate(one.period.end) ?? one.period.end) > day)).length > 1
+
+/** Does this care team still count? */
+export const isCurrent = ({ status }: CareTeam): boolean => status !== 'inactive' && status !== 'entered-in-error'
 
 /** The named worker: member of a care team that is not over, whose part in it is not over. */
 function workerOf(teams: readonly CareTeam[], index: Index, day: string | undefined): Worker | undefined {

@@ -1,21 +1,26 @@
 /**
- * An ending that a service writes by itself (PUT, PATCH, a transaction) instead of saying `$close`: held to the same rules.
+ * What a service writes by itself (PUT, PATCH, a transaction) instead of saying `$close` or `$allocate`: held to the same rules.
  *
  * Support is ended in one way, `$close`, which says how it ended, why and who says so. What a person says of it (they no longer want it) and
  * a mistake may be written, with why, in the extension FHIR has for that: `request-statusReason`.
  *
- * @see domain/closed-loop.md C1 rows 16, 18 and 20, C6
+ * A person has one named worker (C7.4), in however many care teams.
+ *
+ * @see domain/closed-loop.md C1 rows 11, 16, 18 and 20, C6
  */
-import type { CarePlan, Resource, ServiceRequest } from '@medplum/fhirtypes'
+import type { CarePlan, CareTeam, Resource, ServiceRequest } from '@medplum/fhirtypes'
+import { today } from '../domain/calendar.ts'
 import { looseEnds } from '../domain/closing.ts'
 import { phaseOn } from '../domain/decisions.ts'
 import { isFinal, phaseWords } from '../domain/lifecycle.ts'
+import { haveTwoWorkers, isCurrent } from '../domain/read.ts'
 import { type Issue, Refusal } from '../fhir/outcome.ts'
 import { requestStatusReason } from '../fhir/systems.ts'
 import type { Change } from './change.ts'
 import { looseIssue } from './close.ts'
 import { consider } from './consider.ts'
 import { lifeOf } from './life.ts'
+import { ofType, resourcesOf } from './situation.ts'
 import { isHandoverRequest } from './task.ts'
 
 /** One resource as it is written: `at` its FHIRPath in what was sent. */
@@ -34,7 +39,14 @@ export function mustBeProper(change: Change, written: readonly Written[]): void 
 function wrongIn(change: Change, { before, after, at }: Written): Issue[] {
   if (before?.resourceType === 'ServiceRequest' && after.resourceType === 'ServiceRequest') return ofReferral(change, before, after, at)
   if (before?.resourceType === 'CarePlan' && after.resourceType === 'CarePlan') return ofPlan(change, before, after, at)
-  return []
+  return after.resourceType === 'CareTeam' ? ofTeam(change, after, at) : []
+}
+
+function ofTeam({ situation }: Change, after: CareTeam, at: string): Issue[] {
+  const teams = ofType(resourcesOf(situation.record), 'CareTeam')
+  if (!isCurrent(after) || !haveTwoWorkers(teams, today(situation.now))) return []
+  const text = 'A person has one named worker at a time: end the part of the one before (period.end), or use $allocate.'
+  return [{ code: 'business-rule', text, expression: `${at}.participant` }]
 }
 
 function ofReferral(change: Change, before: ServiceRequest, after: ServiceRequest, at: string): Issue[] {

@@ -6,10 +6,8 @@
  */
 import type { Resource } from '@medplum/fhirtypes'
 import { allowed, type Request } from '../access/caller.ts'
-import { today } from '../domain/calendar.ts'
 import { keepingDecisions } from '../domain/decisions.ts'
 import { informantOf } from '../domain/informant.ts'
-import { hasTwoWorkers } from '../domain/read.ts'
 import { type Issue, Refusal, refuse } from '../fhir/outcome.ts'
 import { patched } from '../fhir/patch.ts'
 import { parseSearch } from '../fhir/search.ts'
@@ -156,10 +154,6 @@ async function prepare(exchange: Exchange, request: Request, interactions: reado
         text: 'This identifier system is for handovers, which follow from the care plan.',
         expression: `${at}.identifier`,
       })
-    }
-    if (resource.resourceType === 'CareTeam' && hasTwoWorkers(resource, today(exchange.now()))) {
-      const text = 'A person has one named worker at a time: end the part of the one before (period.end), or use $allocate.'
-      issues.push({ code: 'business-rule', text, expression: `${at}.participant` })
     }
     one.resource = { ...withDecisionsKept(asOwn(resource), one.present?.body), id: one.id as string }
     const patient = patientOf(one.resource)
