@@ -6,6 +6,7 @@
 import type { ServiceRequest, Task } from '@medplum/fhirtypes'
 import { stretchOf } from '../domain/calendar.ts'
 import { phaseOn } from '../domain/decisions.ts'
+import { isFinal } from '../domain/lifecycle.ts'
 import type { Closure } from '../domain/outcomes.ts'
 import { suspensionOf } from '../domain/returned.ts'
 import type { Change } from './change.ts'
@@ -53,7 +54,9 @@ export function takenOver(
 export function handedOn(situation: Situation, found: Understanding['case']): HandedOn | undefined {
   const referral = situation.record.get(`ServiceRequest/${found?.referral?.id}`)?.body as ServiceRequest | undefined
   const phase = referral && phaseOn(referral)
-  return phase === 'transferred' || phase === 'stepped-up' ? phase : takenOver(situation, found)
+  if (phase === 'transferred' || phase === 'stepped-up') return phase
+  // What ended in another way has ended: whoever accepts afterwards takes nobody over.
+  return phase && isFinal(phase) ? undefined : takenOver(situation, found)
 }
 
 /** Whoever took the person over can not go on with them. This referral is over: without a person nobody would notice. */

@@ -139,6 +139,19 @@ describe('an agreement that will run out', () => {
 })
 
 describe('the support ends', () => {
+  test('and whoever might have taken the person over accepts afterwards: nobody is, and nothing comes back to their shelf', async () => {
+    const enhanced = gateway.as('enhanced')
+    const [task] = await enhanced.find('Task')
+    await enhanced.call('PATCH', `/fhir/Task/${task?.id}`, says('received'))
+    expect((await close(gateway.service, at.ServiceRequest as string)).status).toBe(200)
+    await gateway.settled()
+    const sent = told('enhanced').length
+    expect((await enhanced.call('PATCH', `/fhir/Task/${task?.id}`, says('completed', 'engaged'))).status).toBe(200)
+    await gateway.settled()
+    expect(wordsIn(await everything('enhanced'))).toEqual([])
+    expect(told('enhanced')).toHaveLength(sent)
+  })
+
   test.each(['ServiceRequest', 'CarePlan'] as const)(
     '%s completed: nothing new, empty shelves, and who holds something hears that it is over',
     async (type) => {
