@@ -2,13 +2,14 @@
  * A person's record as a `Case`: FHIR resources in, plain typed words out, and what is missing. Tolerant of old shapes and of
  * absent parts; strict about what can not be shared safely: entered in error is not read, another person's is not read.
  */
-import type { CarePlan, CareTeam, Consent, Observation, Patient, PractitionerRole, Resource, ServiceRequest } from '@medplum/fhirtypes'
+import type { CarePlan, Consent, Observation, Patient, Resource, ServiceRequest } from '@medplum/fhirtypes'
 import { BASE, ours } from '../fhir/systems.ts'
 import { londonDate, stretchOf } from './calendar.ts'
-import { type Case, type Custody, type CustodyBasis, type Plan, type Referral, type Whereabouts, type Worker, whereabouts } from './case.ts'
+import { type Case, type Custody, type CustodyBasis, type Plan, type Referral, type Whereabouts, whereabouts } from './case.ts'
 import { governing } from './consent.ts'
 import { factsOf, isCustody } from './facts.ts'
 import { givenAway, sourceOf } from './labels.ts'
+import { workerIn } from './named-worker.ts'
 import { personOf } from './person.ts'
 import { isReferral } from './referral.ts'
 import { codeIn, given, type Index, indexOf, isUnsorted, odsIn, ofType } from './resources.ts'
@@ -44,7 +45,7 @@ export function read(resources: readonly Resource[], patientId: string, day?: st
     personSource: { ...sourceOf(patient), reveals: { 'person.address': givenAway(addresses(patient)) } },
     ...given('referral', referralOf(own)),
     ...given('custody', custodyOf(own, referralOf(own)?.authoredOn)),
-    ...given('worker', workerOf(ofType(own, 'CareTeam'), index, day)),
+    ...given('worker', workerIn(ofType(own, 'CareTeam'), index, day)),
     ...given('plan', planOf(own, index)),
     ...factsOf(own, index),
   }
@@ -182,52 +183,6 @@ function stayOf({ effectivePeriod, component }: Observation): Stay {
     ...(basis && bases.includes(basis) ? { basis: basis as CustodyBasis } : {}),
   }
 }
-
-/** Is this part in a care team that of the named worker, now or once? */
-export const isNamedWorker = ({ role }: NonNullable<CareTeam['participant']>[number]): boolean =>
-  role?.some((each) => codeIn(each, ours('team-role')) === 'named-worker') === true
-
-/** Two at once, on a day, in whatever care teams, whose part has no end or ends later. On the day of a handing over both count as one. */
-export const haveTwoWorkers = (teams: readonly CareTeam[], day: string): boolean =>
-  teams
-    .filter(isCurrent)
-    .flatMap(({ participant = [] }) => participant)
-    .filter((one) => isNamedWorker(one) && (!one.period?.end || (londonDate(one.period.end) ?? one.period.end) > day)).length > 1
-
-/** Does this care team still count? */
-export const isCurrent = ({ status }: CareTeam): boolean => status !== 'inactive' && status !== 'entered-in-error'
-
-/** The named worker: member of a care team that is not over, whose part in it is not over. */
-function workerOf(teams: readonly CareTeam[], index: Index, day: string | undefined): Worker | undefined {
-  const parts = teams
-    .filter(({ status }) => status !== 'inactive')
-    .flatMap((team) => team.participant ?? [])
-    .filter((one) => one.member && isNamedWorker(one))
-    .filter(({ period }) => !day || !period?.end || (londonDate(period.end) ?? period.end) >= day)
-  const current =
-    parts.find(({ period }) => !period?.end) ?? parts.sort((a, b) => String(b.period?.end).localeCompare(String(a.period?.end)))[0]
-  if (!current?.member) return undefined
-  const member = index.get(current.member.reference)
-  const role = member?.resourceType === 'PractitionerRole' ? member : undefined
-  if (role?.active === false) return undefined
-  const practitioner = role ? index.get(role.practitioner?.reference) : member
-  const person = practitioner?.resourceType === 'Practitioner' ? practitioner : undefined
-  const name = person?.name?.[0]
-  const telecom = [...(role?.telecom ?? []), ...(person?.telecom ?? [])]
-  const by = (system: string) => telecom.find((each) => each.system === system && each.use !== 'old')?.value
-  return {
-    ...given('practitionerId', person?.id ?? role?.practitioner?.reference?.split('/')[1]),
-    ...given('roleId', role?.id),
-    ...given('family', name?.family ?? name?.text ?? role?.practitioner?.display ?? current.member.display),
-    ...given('given', name?.given),
-    ...given('phone', by('phone')),
-    ...given('email', by('email')),
-    ...given('service', serviceOf(role)),
-  }
-}
-
-const serviceOf = (role: PractitionerRole | undefined): string | undefined =>
-  role?.organization?.reference?.match(/^Organization\/(.+)$/)?.[1]
 
 /** The active plan; without one, the latest that was anything more than a proposal. */
 function planOf(own: readonly Resource[], index: Index): Plan | undefined {

@@ -6,7 +6,7 @@
  */
 import type { CareTeam, PractitionerRole } from '@medplum/fhirtypes'
 import type { Request } from '../access/caller.ts'
-import { isNamedWorker } from '../domain/read.ts'
+import { isNamedWorker, isOfUse } from '../domain/named-worker.ts'
 import { type Issue, Refusal } from '../fhir/outcome.ts'
 import { ours } from '../fhir/systems.ts'
 import { newId } from '../store/random.ts'
@@ -40,23 +40,37 @@ function workerSaid(body: unknown) {
   return { worker: worker as string, by }
 }
 
-/** The care team with this worker in place of the one it had. */
-function withWorker({ situation }: Change, reference: string): CareTeam {
-  const teams = ofType(resourcesOf(situation.record), 'CareTeam').filter(
-    ({ status }) => status !== 'inactive' && status !== 'entered-in-error',
-  )
+/** The care team with this worker in place of the one it had; in any other team nobody is the named worker any more. */
+function withWorker({ situation, put }: Change, reference: string): CareTeam {
+  const teams = ofType(resourcesOf(situation.record), 'CareTeam').filter(isOfUse)
   const team = teams.find(({ participant }) => participant?.some(isNamedWorker)) ?? teams[0]
   const at = situation.now.toISOString()
-  const before = (team?.participant ?? []).map((one) =>
-    isNamedWorker(one) && !one.period?.end && one.member?.reference !== reference ? { ...one, period: { ...one.period, end: at } } : one,
+  for (const other of teams)
+    if (other !== team && other.participant?.some(isNamedWorker))
+      put(serviceShelf(situation.service.id), { ...other, participant: ended(other.participant, at) })
+  const parts = team?.participant ?? []
+  const stays = parts.find((one) => one.member?.reference === reference && isNow(one, at))
+  const before = ended(
+    parts.filter((one) => one !== stays),
+    at,
   )
-  const already = before.some((one) => isNamedWorker(one) && !one.period?.end)
-  const part = { role: [{ coding: [{ system: ours('team-role'), code: 'named-worker' }] }], member: { reference }, period: { start: at } }
+  const { end: _until, ...since } = stays?.period ?? { start: at }
+  const role = [{ coding: [{ system: ours('team-role'), code: 'named-worker' }] }]
   return {
     ...(team ?? { resourceType: 'CareTeam', id: newId(), status: 'active', subject: { reference: `Patient/${situation.patient}` } }),
-    participant: already ? before : [...before, part],
+    participant: [...before, { role, ...stays, member: { ...stays?.member, reference }, period: since }],
   }
 }
+
+type Participants = NonNullable<CareTeam['participant']>
+const isNow = (one: Participants[number], at: string): boolean =>
+  isNamedWorker(one) && (one.period?.start ?? '') <= at && (one.period?.end ?? '9999') > at
+
+/** The part of every named worker is over; what was to begin later is no longer to. */
+const ended = (participant: Participants, at: string): Participants =>
+  participant
+    .filter((one) => !isNamedWorker(one) || (one.period?.start ?? '') <= at)
+    .map((one) => (isNow(one, at) ? { ...one, period: { ...one.period, end: at } } : one))
 
 /** @throws Refusal 422 when the service has no such worker, or one who works here no longer */
 async function knownWorkers(exchange: Exchange, { situation }: Change, team: CareTeam, reference: string): Promise<Stored[]> {

@@ -4,16 +4,14 @@
  * Support is ended in one way, `$close`, which says how it ended, why and who says so. What a person says of it (they no longer want it) and
  * a mistake may be written, with why, in the extension FHIR has for that: `request-statusReason`.
  *
- * A person has one named worker (C7.4), in however many care teams.
- *
- * @see domain/closed-loop.md C1 rows 11, 16, 18 and 20, C6
+ * @see domain/closed-loop.md C1 rows 16, 18 and 20, C6, C7.4
  */
 import type { CarePlan, CareTeam, Resource, ServiceRequest } from '@medplum/fhirtypes'
 import { today } from '../domain/calendar.ts'
 import { looseEnds } from '../domain/closing.ts'
 import { phaseOn } from '../domain/decisions.ts'
 import { isFinal, phaseWords } from '../domain/lifecycle.ts'
-import { haveTwoWorkers, isCurrent } from '../domain/read.ts'
+import { hasTwoWorkers, isOfUse } from '../domain/named-worker.ts'
 import { type Issue, Refusal } from '../fhir/outcome.ts'
 import { requestStatusReason } from '../fhir/systems.ts'
 import type { Change } from './change.ts'
@@ -38,15 +36,9 @@ export function mustBeProper(change: Change, written: readonly Written[]): void 
 
 function wrongIn(change: Change, { before, after, at }: Written): Issue[] {
   if (before?.resourceType === 'ServiceRequest' && after.resourceType === 'ServiceRequest') return ofReferral(change, before, after, at)
+  if (after.resourceType === 'CareTeam') return ofTeam(change, after, at)
   if (before?.resourceType === 'CarePlan' && after.resourceType === 'CarePlan') return ofPlan(change, before, after, at)
-  return after.resourceType === 'CareTeam' ? ofTeam(change, after, at) : []
-}
-
-function ofTeam({ situation }: Change, after: CareTeam, at: string): Issue[] {
-  const teams = ofType(resourcesOf(situation.record), 'CareTeam')
-  if (!isCurrent(after) || !haveTwoWorkers(teams, today(situation.now))) return []
-  const text = 'A person has one named worker at a time: end the part of the one before (period.end), or use $allocate.'
-  return [{ code: 'business-rule', text, expression: `${at}.participant` }]
+  return []
 }
 
 function ofReferral(change: Change, before: ServiceRequest, after: ServiceRequest, at: string): Issue[] {
@@ -71,6 +63,15 @@ function ofReferral(change: Change, before: ServiceRequest, after: ServiceReques
 
 const reasonIn = ({ extension }: ServiceRequest): string | undefined =>
   extension?.find(({ url }) => url === requestStatusReason)?.valueCodeableConcept?.text?.trim()
+
+/** One named worker at a time, in whichever of the person's teams. */
+function ofTeam({ situation }: Change, after: CareTeam, at: string): Issue[] {
+  const teams = ofType(resourcesOf(situation.record), 'CareTeam')
+  if (!isOfUse(after) || !hasTwoWorkers(teams, today(situation.now))) return []
+  const text =
+    'A person has one named worker at a time: end the part of the one before (period.end) by when the next begins (period.start), or use $allocate.'
+  return [{ code: 'business-rule', text, expression: `${at}.participant` }]
+}
 
 /** A plan is done when its goals are (C6). */
 function ofPlan(change: Change, before: CarePlan, after: CarePlan, at: string): Issue[] {

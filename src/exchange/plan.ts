@@ -5,7 +5,7 @@
  * Every open referral and handover ends this step with a timer or a work item (promise 6).
  */
 import type { Task } from '@medplum/fhirtypes'
-import { statusOf } from '../domain/lifecycle.ts'
+import { statusOf, underWay } from '../domain/lifecycle.ts'
 import { suspensionOf } from '../domain/returned.ts'
 import { askAboutConsents } from './agreements.ts'
 import { askAboutAlike } from './alike.ts'
@@ -83,8 +83,11 @@ function askAboutRecord(change: Change, known: Understanding, life: Life | undef
   if (ended) return
   // On hold because of where the person is in their journey: what is missing is asked about when it goes on.
   const paused = life !== undefined && statusOf(life.phase) === 'on-hold'
-  if (started && known.missing.length && !paused) {
-    const words = known.missing.map((one) => one.words).join(' ')
+  // A worker who has gone is asked about by itself (watch.ts).
+  const alone = life !== undefined && underWay.includes(life.phase) && life.phase !== 'accepted'
+  const missing = known.missing.filter(({ what }) => what !== 'worker' || !alone)
+  if (started && missing.length && !paused) {
+    const words = missing.map((one) => one.words).join(' ')
     change.ask({ about: `case:${situation.patient}`, reason: 'case-incomplete', words: `Nobody is asked for anything yet. ${words}` })
   }
   for (const activity of known.strangers) {

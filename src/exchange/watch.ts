@@ -3,25 +3,13 @@
  * check on drug treatment after three weeks, reviews, the end of support. Each is a timer until its day and a work item from then on.
  * Part of the plan step.
  */
-import {
-  addDays,
-  addWorkingDays,
-  earliestRelease,
-  endOfDay,
-  londonDate,
-  movedForward,
-  planEnd,
-  reviews,
-  startOfDay,
-  today,
-  windows,
-} from '../domain/calendar.ts'
+import { addDays, addWorkingDays, earliestRelease, movedForward, planEnd, reviews, startOfDay, today, windows } from '../domain/calendar.ts'
 import type { Case, Custody } from '../domain/case.ts'
 import { mayPropose } from '../domain/closing.ts'
 import { contactsToOffer, offeredBefore } from '../domain/contacts.ts'
 import { isOpen } from '../domain/handover.ts'
 import { underWay } from '../domain/lifecycle.ts'
-import { isNamedWorker } from '../domain/read.ts'
+import { nextHandingOver } from '../domain/named-worker.ts'
 import { given } from '../domain/resources.ts'
 import type { Change } from './change.ts'
 import type { Life } from './life.ts'
@@ -34,7 +22,7 @@ const warnWorkingDays = 5
 
 export function watchLife(change: Change, life: Life, found: Case): void {
   if (!underWay.includes(life.phase)) return
-  waitForWorker(change, life)
+  watchWorker(change, life, found)
   const { custody } = found
   const expected = custody?.where !== 'at-large' && custody?.basis !== 'rotl'
   if (life.phase === 'pre-release' && custody?.releaseDate && expected) beforeRelease(change, life, custody, custody.releaseDate)
@@ -45,14 +33,16 @@ export function watchLife(change: Change, life: Life, found: Case): void {
   if (released && (life.phase === 'post-release' || life.phase === 'extended')) afterRelease(change, life, released)
 }
 
-/** A worker whose part has an end: looked at again when it is over, so that the person is not left without one and nobody knowing. */
-function waitForWorker(change: Change, { request }: Life): void {
+/** There is exactly one (C7.4): whoever begins or stops on a day is looked at then, and a person without one is nobody's. */
+function watchWorker(change: Change, { request, phase }: Life, found: Case): void {
   const { situation } = change
-  const named = ofType(resourcesOf(situation.record), 'CareTeam').flatMap(({ participant = [] }) => participant.filter(isNamedWorker))
-  const day = today(situation.now)
-  const ends = named.map(({ period }) => londonDate(period?.end)).filter((end) => end !== undefined && end >= day)
-  const last = ends.sort().at(-1)
-  if (last && named.every(({ period }) => period?.end)) change.wait(`worker-ends:${request.id}`, endOfDay(last))
+  const next = nextHandingOver(ofType(resourcesOf(situation.record), 'CareTeam'), today(situation.now))
+  if (next) change.wait(`worker-ends:${request.id}`, next)
+  // Whoever has just been accepted is asked about with the rest that is missing.
+  if (found.worker || phase === 'accepted') return
+  const words =
+    'No RECONNECT worker is named for this person any more, and partners see none. Name one ($allocate): until then nobody new is asked for anything.'
+  change.ask({ about: `worker:${request.id}`, reason: 'no-worker', words })
 }
 
 /** Waits for a London day, and asks from then on. */

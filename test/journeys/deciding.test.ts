@@ -115,7 +115,7 @@ test('a worker whose part ends on a day is missed the day after, though nobody s
   const [team] = (await gateway.service.find('CareTeam')) as [CareTeam]
   const ends = { ...team, participant: team.participant?.map((one) => ({ ...one, period: { end: '2026-04-10' } })) }
   expect((await gateway.service.call('PUT', `/fhir/CareTeam/${team.id}`, ends)).status).toBe(200)
-  const asked = async () => (await gateway.work()).filter(({ reason }) => reason === 'case-incomplete').map(({ words }) => words)
+  const asked = async () => (await gateway.work()).filter(({ reason }) => reason === 'no-worker').map(({ words }) => words)
   await gateway.turn('2026-04-10T22:59:00Z')
   expect(await asked()).toEqual([])
   await gateway.turn('2026-04-10T23:00:00Z')
