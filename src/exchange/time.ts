@@ -18,8 +18,20 @@ const batch = 200
 /** People looked at side by side: what they commit goes to the disk together, and between two commits requests have their turn. */
 const together = 16
 
-/** Runs every timer that is due now. */
-export async function runTimers(exchange: Exchange): Promise<number> {
+/** The run that is last in line, for each exchange at work. */
+const runs = new WeakMap<Exchange, Promise<unknown>>()
+
+/** Runs every timer that is due now. Whoever comes while one runs waits for it, and then for what is left: nobody is looked at by two. */
+export function runTimers(exchange: Exchange): Promise<number> {
+  const run = Promise.resolve(runs.get(exchange)).then(
+    () => runDue(exchange),
+    () => runDue(exchange),
+  )
+  runs.set(exchange, run)
+  return run
+}
+
+async function runDue(exchange: Exchange): Promise<number> {
   for (let ran = 0; ; ) {
     const due = await timersDue(exchange.database, exchange.now().toISOString(), batch)
     const people = new Set(due.map((timer) => timer.patient)).values()

@@ -2,10 +2,12 @@
  * Timers are rows: whoever wakes late, twice or not at all comes to the same end, and one person whose look fails holds up nobody.
  */
 import fc from 'fast-check'
-import { expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { addDays } from '../../src/domain/calendar.ts'
+import { lookAgain } from '../../src/exchange/amend.ts'
 import { runTimers } from '../../src/exchange/time.ts'
 import { statement } from '../../src/store/database.ts'
+import { personOf } from '../../src/store/people.ts'
 import { nextTimer, timersOf } from '../../src/store/timers.ts'
 import { caseBundle } from '../fixtures/case-bundle.ts'
 import { type Gateway, openGateway, says, standing } from '../fixtures/gateway.ts'
@@ -48,7 +50,7 @@ test('looking late, twice and not at all in between ends where looking at every 
             else {
               for (const hop of hops.filter((each) => each < days)) {
                 gateway.clock.set(new Date(`${addDays('2026-04-02', hop)}T21:00:00Z`))
-                await Promise.all([runTimers(gateway.exchange), runTimers(gateway.exchange)])
+                await Promise.all([runTimers(gateway.exchange), runTimers({ ...gateway.exchange }), runTimers(gateway.exchange)])
                 await gateway.settled()
               }
               gateway.clock.set(end)
@@ -87,6 +89,53 @@ test('a person whose look fails is tried again later, and everybody else is look
   expect((await timersOf(gateway.database, sick)).map(({ dueAt }) => dueAt)).toContain('2026-04-08T23:15:00.000Z')
   expect((await timersOf(gateway.database, well)).map(({ about }) => about.split(':')[0])).toContain('chase')
   await gateway.close()
+})
+
+describe('two at once', () => {
+  const due = async () => {
+    const gateway = await openGateway()
+    const { Patient } = await gateway.handIn(caseBundle({ plan: ['recovery'] }))
+    gateway.clock.set(new Date('2026-04-08T23:00:00Z'))
+    const revision = async () => (await personOf(gateway.database, Patient!.split('/')[1]!))?.revision as number
+    return { gateway, revision, before: await revision() }
+  }
+
+  test('whoever wakes while timers run waits: nobody is looked at twice', async () => {
+    const { gateway, revision, before } = await due()
+    const reading = vi.spyOn(gateway.database, 'query')
+    const ran = await Promise.all([runTimers(gateway.exchange), runTimers(gateway.exchange)])
+    expect(ran.filter((count) => count > 0)).toHaveLength(1)
+    expect(reading.mock.calls.filter(([{ sql }]) => sql.includes('from owed where patient'))).toHaveLength(1)
+    expect(await revision()).toBe(before + 1)
+    await gateway.close()
+  })
+
+  test('of two gateways on one database, the one that is later finds nothing to do', async () => {
+    const { gateway, revision, before } = await due()
+    const writing = vi.spyOn(gateway.database, 'atomically')
+    // Two that do not know of each other: both read before either has written.
+    await Promise.all([runTimers(gateway.exchange), runTimers({ ...gateway.exchange })])
+    await gateway.settled()
+    expect(await revision()).toBe(before + 1)
+    expect((await gateway.owed('delivered')).map(({ reason }) => reason)).toEqual(['new', 'reminder'])
+    writing.mockClear()
+    await runTimers(gateway.exchange)
+    expect(writing).not.toHaveBeenCalled()
+    await gateway.close()
+  })
+
+  test('to look at somebody for whom nothing is new writes nothing, not even that somebody looked', async () => {
+    const { gateway, revision } = await due()
+    await runTimers(gateway.exchange)
+    await gateway.settled()
+    const before = await revision()
+    const [{ id }] = (await gateway.database.query<{ id: string }>(statement('select id from person'))) as [{ id: string }]
+    const writing = vi.spyOn(gateway.database, 'atomically')
+    expect(await lookAgain(gateway.exchange, id)).toBe(true)
+    expect(writing).not.toHaveBeenCalled()
+    expect(await revision()).toBe(before)
+    await gateway.close()
+  })
 })
 
 test('nothing goes on by itself but what is due: without a timer nobody is looked at', async () => {
