@@ -16,6 +16,7 @@ import type { Exchange } from '../exchange/exchange.ts'
 import { type Life, lifeOf } from '../exchange/life.ts'
 import { ofType, resourcesOf, type Situation, situationOf, tasksOf } from '../exchange/situation.ts'
 import { handoverKey, isHandover, stateOf } from '../exchange/task.ts'
+import { type Owed, owedOfPatient } from '../store/owed.ts'
 import { isCustody } from './news.ts'
 import { shortName } from './partners.ts'
 import { timerWordsFor } from './timer-words.ts'
@@ -73,9 +74,10 @@ async function personView(exchange: Exchange, patient: string): Promise<PersonVi
   const known = situation && consider(situation)
   const found = known?.case
   if (!situation || !known || !found) return undefined
+  const owed = await owedOfPatient(exchange.database, patient)
   const handovers = tasksOf(situation)
     .filter(isHandover)
-    .map((task) => handoverView(situation, known, task))
+    .map((task) => handoverView(situation, known, task, owed))
     .sort((a, b) => a.kindCode.localeCompare(b.kindCode))
   const count = (least: number) => handovers.filter(({ reached }) => reached >= least).length
   const of = handovers.length
@@ -180,12 +182,12 @@ function contactWords(custody: Custody | undefined, life: Life | undefined, { si
 const times = (count: number): string =>
   count === 0 ? 'Not met' : count === 1 ? 'Met once' : count === 2 ? 'Met twice' : `Met ${count} times`
 
-function handoverView(situation: Situation, known: Understanding, task: Task): HandoverView {
+function handoverView(situation: Situation, known: Understanding, task: Task, owed: readonly Owed[]): HandoverView {
   const partner = task.owner?.reference?.replace('Organization/', '') as string
   const considered = known.partners.find((one) => one.partner.id === partner)
   const entry = situation.directory.partners.get(partner)
   const state = stateOf(task)
-  const last = situation.owed.filter((one) => one.task === task.id && one.state === 'delivered').at(-1)
+  const last = owed.filter((one) => one.task === task.id && one.state === 'delivered').at(-1)
   const planned = considered?.filled.outcome === 'ready' ? toldWords(considered.filled.disclosures) : []
   const activity = considered?.wanted.find(({ activity }) => handoverKey(task)?.endsWith(`:${activity.key}`))?.activity
   return {

@@ -117,7 +117,7 @@ export const endOfDay = (day: string): string => startOfDay(day, 1).instant
 const instant = (at: Temporal.Instant): string => new Date(at.epochMilliseconds).toISOString()
 
 /** Neither a weekend nor a bank holiday in England. */
-export const isWorkingDay = (day: string): boolean => date(day).dayOfWeek <= 5 && !bankHolidays.has(day)
+export const isWorkingDay = kept((day: string): boolean => date(day).dayOfWeek <= 5 && !bankHolidays.has(day))
 
 /** The nth working day after a date (before it, when `days` is negative). Nought gives the date itself. */
 export function addWorkingDays(from: string, days: number): string {

@@ -11,7 +11,7 @@ import { isLeft } from '../domain/settling.ts'
 import { withMeta } from '../fhir/messages.ts'
 import { type AuditRow, recordAuditRows } from '../store/audit.ts'
 import { mustChange, type Statement } from '../store/database.ts'
-import { type NewOwed, type Owed, owe, voidOwed } from '../store/owed.ts'
+import { type NewOwed, type Owed, owe, type Standing, voidOwed } from '../store/owed.ts'
 import { newPerson, nextRevision } from '../store/people.ts'
 import { newId } from '../store/random.ts'
 import { createResource, dropVersions, type Stored, takeOffShelf, updateResource } from '../store/resources.ts'
@@ -50,7 +50,7 @@ export type Change = {
   /** Off a partner's shelf, versions and all. */
   takeOff(shelf: string, ref: string): void
   owe(message: Message): void
-  void(owed: Owed, note: string): void
+  void(owed: Standing, note: string): void
   wait(about: string, dueAt: string): void
   ask(question: Question): void
   audit(row: Omit<AuditRow, 'id' | 'at' | 'who' | 'service' | 'patient' | 'requestId' | 'address'>): void
@@ -269,7 +269,8 @@ const isPlanned = (about: string, { alike }: Situation): boolean =>
   !/^(parked|merge|hmpps|reconcile|sender):/.test(about) && (alike !== undefined || !about.startsWith('duplicate:'))
 
 /** A message that waited for a person, and will not be sent any more. */
-const isVoid = (owed: readonly Owed[], about: string): boolean => owed.some(({ id, state }) => state === 'void' && about === `parked:${id}`)
+const isVoid = (owed: readonly Standing[], about: string): boolean =>
+  owed.some(({ id, state }) => state === 'void' && about === `parked:${id}`)
 
 /** What a resource says, without its version and time. */
 function meaningOf(resource: Resource): string {

@@ -145,8 +145,16 @@ export function scopeOf(found: Case, wanted: readonly Wanted[]): Scope {
   return { ...rest, plan: outline, activities, others }
 }
 
-/** What the plan asks of somebody else: about all that its code and words say, and of nobody we name. */
+/** As every partner who is not asked for it sees an activity. */
+const othersSeen = new WeakMap<Activity, Activity & Source>()
 function otherActivity(plan: string, activity: Activity): Activity & Source {
+  const seen = othersSeen.get(activity) ?? asOther(plan, activity)
+  othersSeen.set(activity, seen)
+  return seen
+}
+
+/** What the plan asks of somebody else: about all that its code and words say, and of nobody we name. */
+function asOther(plan: string, activity: Activity): Activity & Source {
   const { performer: _nobody, ...rest } = activity
   const about = [...new Set<Category>(['activity', ...givenAway([activity.code, activity.description])])]
   const confidentiality = about.map((category) => categories[category].confidentiality).reduce(higher)

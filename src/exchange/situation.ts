@@ -12,7 +12,7 @@ import { nobodyAsks, type SignOffs } from '../domain/sign-off.ts'
 import type { Database } from '../store/database.ts'
 import { everJoined, type Merge, mergesOf } from '../store/merges.ts'
 import { overridesOf } from '../store/overrides.ts'
-import { type Owed, owedOfPatient } from '../store/owed.ts'
+import { type Standing, standingOf } from '../store/owed.ts'
 import { personOf } from '../store/people.ts'
 import { byRefs, type Stored, shelvesOf, storedOf } from '../store/resources.ts'
 import { type Timer, timersOf } from '../store/timers.ts'
@@ -30,7 +30,7 @@ export type Situation = {
   record: Map<string, Stored>
   /** What other readers have: partner and referrer shelves, by 'shelf Type/id'. */
   told: Map<string, Stored>
-  owed: Owed[]
+  owed: Standing[]
   timers: Timer[]
   work: WorkItem[]
   /** What work items were about that are done. */
@@ -121,9 +121,9 @@ const leftIn = (work: readonly WorkItem[]): Map<string, Left> =>
   )
 
 /** What is owed about a person, and what was owed about the handovers of this record while they were in another one. */
-async function owedAbout(database: Database, patient: string, merges: readonly Merge[]): Promise<Owed[]> {
+async function owedAbout(database: Database, patient: string, merges: readonly Merge[]): Promise<Standing[]> {
   const others = merges.some(({ state }) => state !== 'not-same') ? await everJoined(database, patient) : []
-  const all = await Promise.all([patient, ...others].map((one) => owedOfPatient(database, one)))
+  const all = await Promise.all([patient, ...others].map((one) => standingOf(database, one)))
   return all.flat()
 }
 

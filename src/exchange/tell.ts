@@ -6,7 +6,7 @@
 import type { Consent, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
 import { heldUnsigned } from '../domain/sign-off.ts'
 import { authorityOf } from '../domain/who-agreed.ts'
-import { contentOf, message, revocation, shelfOf, written } from '../fhir/messages.ts'
+import { contentOf, message, revocation, shelfOf, type Written, withMeta, written } from '../fhir/messages.ts'
 import type { ConsentSeen } from '../fhir/parts.ts'
 import type { Disclosure } from '../mapping.ts'
 import { newId } from '../store/random.ts'
@@ -33,7 +33,7 @@ export function tell(change: Change, considered: Considered, live: readonly Task
   const { filled, partner, adapter, decision } = considered
   if (filled.outcome !== 'ready') return
   const shelf = partnerShelf(partner.id)
-  const before = onShelf(change, shelf).flatMap((row) => row.body ?? [])
+  const before = onShelf(change, shelf)
   const at = situation.now.toISOString()
   const release = filled.disclosures.some((one) => one.categories.includes('release'))
   const parts = live.map((task) => ({
@@ -55,7 +55,7 @@ export function tell(change: Change, considered: Considered, live: readonly Task
     }).map(written),
   }))
   const everything = parts.flatMap((part) => part.shelf)
-  const changed = before.length === 0 || contentOf(before) !== contentOf(everything.map(({ resource }) => resource))
+  const changed = before.length === 0 || !saysTheSame(before, everything)
   const basis = basisOf(filled.disclosures)
   const told = new Set<string>()
   for (const { resource, text } of everything) {
@@ -81,7 +81,7 @@ export function tell(change: Change, considered: Considered, live: readonly Task
     for (const row of waiting) change.void(row, 'replaced by a newer version before it left')
     // Tried before, so that it may have arrived; but it is not tried again with what may have been found not to be for them.
     for (const row of history)
-      if (/^(due|parked)$/.test(row.state) && lacks(basis.all, row.basis)) change.void(row, 'the newer version holds less')
+      if (/^(due|parked)$/.test(row.state) && lacks(basis.all, row.basis ?? '[]')) change.void(row, 'the newer version holds less')
     // What was held back because nobody had signed never left.
     const held = (row: (typeof history)[number]) => row.state === 'void' && row.note === heldUnsigned
     const reason = history.some((row) => row.state === 'delivered' || (row.attempts > 0 && !held(row))) ? 'update' : 'new'
@@ -124,20 +124,45 @@ export function tell(change: Change, considered: Considered, live: readonly Task
   }
 }
 
+/** Most stands there letter for letter, and need not be opened; the content of the rest is compared. */
+function saysTheSame(before: readonly Stored[], now: readonly Written[]): boolean {
+  const standing = new Map(before.map((row) => [`${row.type}/${row.id}`, row]))
+  const same = new Set<Stored>()
+  const others = now.filter(({ resource, text }) => {
+    const row = standing.get(refOf(resource as { resourceType: string; id: string }))
+    if (row?.kept === undefined || row.kept !== withMeta(text, { versionId: String(row.version), lastUpdated: row.lastUpdated }))
+      return true
+    same.add(row)
+    return false
+  })
+  const bodies = (rows: readonly Stored[]) => rows.flatMap((row) => row.body ?? [])
+  const resources = (some: readonly Written[]) => some.map(({ resource }) => resource)
+  if (contentOf(bodies(before.filter((row) => !same.has(row)))) === contentOf(resources(others))) return true
+  // The same said twice is said once: one of the others may say what one of those says that stand as they were.
+  return contentOf(bodies(before)) === contentOf(resources(now))
+}
+
 /** By us, because the person is back in custody; not by a partner that waits for information. */
 const onHold = (task: Task | undefined): boolean => task?.status === 'on-hold' && stateOf(task).businessStatus !== 'awaiting-information'
 
 /** What a message discloses, and each resource of it: asked again when it is sent, and each time one is read. */
 function basisOf(disclosures: readonly Disclosure[]) {
-  const texts = disclosures.map((one) => ({ one, text: JSON.stringify(one), ref: one.ref.split('#')[0] as string }))
-  const listed = (some: typeof texts) => `[${some.map(({ text }) => text).join()}]`
-  const byRef = Map.groupBy(texts, ({ ref }) => ref)
-  // A Task and its request say what is asked for.
-  const asked = listed(texts.filter(({ one }) => one.categories.includes('activity')))
+  const byRef = Map.groupBy(disclosures, ({ ref }) => ref.split('#')[0] as string)
+  const texts = new Map<string, string>()
+  const once = (name: string, some: () => readonly Disclosure[]): string => {
+    const known = texts.get(name) ?? JSON.stringify(some())
+    texts.set(name, known)
+    return known
+  }
   return {
-    all: listed(texts),
+    get all(): string {
+      return once('', () => disclosures)
+    },
     of: (resource: Resource): string =>
-      resource.resourceType === 'Task' || resource.resourceType === 'ServiceRequest' ? asked : listed(byRef.get(refOf(resource)) ?? []),
+      // A Task and its request say what is asked for.
+      resource.resourceType === 'Task' || resource.resourceType === 'ServiceRequest'
+        ? once('Task', () => disclosures.filter(({ categories }) => categories.includes('activity')))
+        : once(refOf(resource), () => byRef.get(refOf(resource)) ?? []),
   }
 }
 

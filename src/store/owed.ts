@@ -39,6 +39,9 @@ export type Owed = Omit<NewOwed, 'body'> & {
   note?: string
 }
 
+/** How a message stands. `basis` of one that is still on its way only: what it said is not read once it is settled. */
+export type Standing = Omit<Owed, 'body' | 'basis'> & { basis?: string }
+
 /**
  * Owes one message, behind everything owed before it.
  *
@@ -205,6 +208,12 @@ export const owedOfPatient = (database: Database, patient: string): Promise<Owed
 export const owedOfTask = (database: Database, task: string): Promise<Owed[]> =>
   read(database, statement(`select ${columns} from owed where task = ? order by seq`, task))
 
+/** How everything ever owed about one person stands, in order: for whoever plans anew. */
+export const standingOf = async (database: Database, patient: string): Promise<Standing[]> => {
+  const rows = await database.query<Row>(statement(`select ${standingColumns} from owed where patient = ? order by seq`, patient))
+  return (await opened(database, rows)).map(({ body, basis, ...standing }) => (body === undefined ? standing : { ...standing, basis }))
+}
+
 /** What was owed for the same handover behind this, and still stands. Ids sort as they were made. */
 export const owedBehind = (database: Database, { task, id }: Pick<Owed, 'task' | 'id'>): Promise<Owed[]> =>
   read(database, statement(`select ${columns} from owed where task = ? and id > ? and state <> 'void'`, task, id))
@@ -273,7 +282,9 @@ export async function owedCounts(database: Database): Promise<Record<OwedState, 
 
 const standing = `id, seq, partner, service, patient, task, reason, correlation, state, attempts, unanswered, created_at as createdAt,
   due_at as dueAt, lease_until as leaseUntil, first_tried_at as firstTriedAt, settled_at as settledAt, receipt, note`
-const columns = `${standing}, (select body from owed_text t where t.id = owed.id) as body`
+const textOf = '(select body from owed_text t where t.id = owed.id)'
+const columns = `${standing}, ${textOf} as body`
+const standingColumns = `${standing}, case when state in ('due', 'sending', 'parked') then ${textOf} end as body`
 
 const claiming = `update owed set attempts = attempts + 1, unanswered = case when state = 'sending' then 1 else unanswered end,
     state = 'sending', first_tried_at = coalesce(first_tried_at, ?), lease_until = ?

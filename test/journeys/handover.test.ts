@@ -176,6 +176,21 @@ describe('changes', () => {
     for (const name of ['recovery', 'probation', 'enhanced'] as const) expect(gateway.partner(name).received).toHaveLength(1)
   })
 
+  test('what was told twice over and stands there once now is nothing new', async () => {
+    await gateway.handIn(caseBundle())
+    const [need] = await gateway.service.find('Condition')
+    const { id: _id, meta, ...rest } = need!
+    const again = await gateway.service.call('POST', '/fhir/Condition', { ...rest, meta: { security: meta?.security } })
+    expect(again.status).toBe(201)
+    await gateway.deliverer.idle()
+    const told = (await gateway.as('recovery').find('Condition')).length
+    expect((await gateway.service.call('DELETE', `/fhir/Condition/${again.body.id}`)).status).toBe(204)
+    await gateway.deliverer.idle()
+    expect(gateway.partner('recovery').received).toHaveLength(1)
+    expect(told).toBeGreaterThan(0)
+    expect((await gateway.as('recovery').find('Condition')).length).toBeLessThanOrEqual(told)
+  })
+
   test('an activity taken out of the plan is recalled: a notice without content, and an empty shelf', async () => {
     const at = await gateway.handIn(caseBundle())
     const { id } = await plan()
