@@ -13,7 +13,7 @@ import { manualClock, realClock } from './clock.ts'
 import { type Config, isLoopback, readConfig } from './config.ts'
 import { hashesOf } from './domain/sign-off.ts'
 import type { Exchange } from './exchange/exchange.ts'
-import { signatureTimer } from './exchange/handovers.ts'
+import { signedNow } from './exchange/handovers.ts'
 import { keepHouse } from './exchange/housekeeping.ts'
 import { type Open, openExchange } from './exchange/open.ts'
 import { reconcile } from './exchange/reconcile.ts'
@@ -32,7 +32,6 @@ import { directoryState, loadDirectory } from './store/directory.ts'
 import { KeyUnknown } from './store/keyring.ts'
 import { renewTerms } from './store/renew-terms.ts'
 import { openStore } from './store/sealed.ts'
-import { bringForward } from './store/timers.ts'
 
 /** After its answer an event has 30 s. It takes on messages for 8 of them, and an attempt may last 20. */
 const takingMs = 8_000
@@ -207,7 +206,7 @@ async function open(config: Config, env: Env): Promise<Gateway> {
       const signed = known.signatures.length
       known = await load()
       // The next turn of the cron looks at what waited for it.
-      if (known.signatures.length > signed) await database.atomically([bringForward(signatureTimer, parts.now().toISOString())])
+      if (known.signatures.length > signed) await database.atomically([signedNow(parts.now())])
     },
     async answer(request, after) {
       if (stopping) return unavailable(request, ['it is being stopped'])

@@ -15,7 +15,7 @@ import { erase, hold } from '../store/keys.ts'
 import { mergedInto, partOf } from '../store/merges.ts'
 import { owedOfPatient } from '../store/owed.ts'
 import { recordOf, shelvesOf } from '../store/resources.ts'
-import { everythingOf, type Kept, keepUntil, peopleKept, personKept } from '../store/retention.ts'
+import { everythingOf, type Kept, keepUntil, peopleKept, personKept, untouchedSince } from '../store/retention.ts'
 import type { Clock } from './exchange.ts'
 import { changed } from './fence.ts'
 import { serviceShelf } from './situation.ts'
@@ -37,14 +37,13 @@ export async function dueForReview(where: Where): Promise<Due[]> {
   const due: Due[] = []
   for (let after = ''; ; ) {
     const people = await peopleKept(database, after, atOnce)
-    for (const person of people) {
-      if ((person.lastTouched ?? '') >= before.toISOString()) continue
+    for (const person of await untouchedSince(database, people, before.toISOString())) {
       const retention = await retentionFor(where, person)
       if (isDue(where, person, retention)) due.push({ patient: person.id, service: person.service, ...retention, ...held(person) })
     }
     const last = people.at(-1)
     if (!last || people.length < atOnce) return due.sort((a, b) => (a.dueOn < b.dueOn ? -1 : 1))
-    after = last.id
+    after = last
     // Others may have their turn: nobody waits for this.
     await new Promise((done) => setTimeout(done, 0))
   }

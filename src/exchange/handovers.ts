@@ -10,7 +10,9 @@ import { closures } from '../domain/outcomes.ts'
 import { type Reason, reasonWords, remedyWords } from '../domain/reasons.ts'
 import { suspensionOf } from '../domain/returned.ts'
 import { handoverRequest } from '../fhir/messages.ts'
+import type { Statement } from '../store/database.ts'
 import { newId } from '../store/random.ts'
+import { bringForward } from '../store/timers.ts'
 import type { Change } from './change.ts'
 import type { Considered, Understanding, Wanted } from './consider.ts'
 import { isAvailable, withTrigger } from './enhanced.ts'
@@ -211,12 +213,13 @@ function settle(change: Change, considered: Considered, wanted: Wanted, task: Ta
 
 /** Looked at again as soon as somebody signs, and now and then in case nobody says so. */
 function awaitSignature(change: Change, { partner, unsigned }: Considered, task: Task): void {
-  const until = new Date(change.situation.now.getTime() + 3_600_000).toISOString()
-  change.wait(`${signatureTimer}${task.id}`, until)
+  change.wait(`${signatureTimer}${task.id}`, signatureBy(change.situation.now))
   ask(change, task, 'mapping-unsigned', `${partner.name} is told nothing new: ${unsigned}.`)
 }
-/** What the timers of `awaitSignature` are known by. */
-export const signatureTimer = 'signature:'
+const signatureTimer = 'signature:'
+const signatureBy = (now: Date): string => new Date(now.getTime() + 3_600_000).toISOString()
+/** Somebody signed: whatever `awaitSignature` set falls due at once. */
+export const signedNow = (now: Date): Statement => bringForward(signatureTimer, now.toISOString(), signatureBy(now))
 
 /** Nothing may or can be said yet: the draft waits for a person, with the reason. */
 function block(change: Change, considered: Considered, task: Task): void {

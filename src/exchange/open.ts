@@ -8,11 +8,10 @@ import type { Directory } from '../domain/directory.ts'
 import type { SignOffs } from '../domain/sign-off.ts'
 import { sealAudit } from '../store/audit-seal.ts'
 import type { Database } from '../store/database.ts'
-import { bringForward } from '../store/timers.ts'
 import type { Steps } from './ask.ts'
 import { type Deliverer, startDelivering } from './deliver.ts'
 import type { Clock, Exchange, Log } from './exchange.ts'
-import { signatureTimer } from './handovers.ts'
+import { signedNow } from './handovers.ts'
 import { lookUp } from './hmpps-look.ts'
 import { noticeHorizon } from './horizon.ts'
 import { noticeLateness } from './lateness.ts'
@@ -87,7 +86,7 @@ export function openExchange(parts: {
       if (performance.now() >= sealAfter) await seal()
     },
     async signed() {
-      await exchange.database.atomically([bringForward(signatureTimer, exchange.now().toISOString())])
+      await exchange.database.atomically([signedNow(exchange.now())])
       await runTimers(exchange)
     },
     seal,

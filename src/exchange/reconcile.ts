@@ -63,14 +63,14 @@ export async function reconcile(exchange: Exchange, { write = true, withinMs, re
   let after = withinMs === undefined ? '' : ((await markOf(database, placeMark)) ?? '')
   for (;;) {
     const people = await peopleKept(database, after, atOnce)
-    for (const { id } of people) {
+    for (const id of people) {
       if (signal?.aborted) return found
       const began = performance.now()
       await one(exchange, id, found, write)
       // Nobody waits for this; requests and deliveries have their turn.
       await new Promise((done) => setTimeout(done, rest * (performance.now() - began)))
     }
-    after = people.length < atOnce ? '' : (people.at(-1)?.id as string)
+    after = people.length < atOnce ? '' : (people.at(-1) as string)
     if (after === '' || performance.now() > end) break
   }
   if (write) {

@@ -104,7 +104,7 @@ export type AuditQuery = {
 export function auditPage(database: Database, query: AuditQuery): Promise<AuditRow[]> {
   const { service, patients, from = '', upto = '9999', down, after = down ? end : beginning, limit } = query
   const order = down ? 'desc' : 'asc'
-  const own = '(service = ? or (service is null and patient in (select id from person where service = ?)))'
+  const own = '(service = ? or (service is null and exists (select 1 from person p where p.id = audit.patient and p.service = ?)))'
   return read(
     database,
     statement(

@@ -46,11 +46,11 @@ export async function eventLike(database: Database, print: string, delivery: str
 
 export type DueEvent = { id: string; kind: string; patient: string; service: string; attempts: number; firstAt: string }
 
-/** People about whom something has to be fetched now, each once, with the event that waited longest. */
+/** People about whom something has to be fetched now, each once, with the event that waited longest. By itself SQLite walks along every event. */
 export const eventsDue = (database: Database, now: string, limit: number): Promise<DueEvent[]> =>
   database.query(
     statement(
-      `select id, kind, patient, service, max(attempts) as attempts, min(at) as firstAt from event
+      `select id, kind, patient, service, max(attempts) as attempts, min(at) as firstAt from event indexed by event_due
        where state = 'due' and due_at <= ? group by patient order by min(due_at) limit ?`,
       now,
       limit,

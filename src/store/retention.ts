@@ -5,19 +5,30 @@ import type { Resource } from '@medplum/fhirtypes'
 import { type Database, mustChange, type Statement, sealed, statement } from './database.ts'
 import { columns, readStored } from './resources.ts'
 
+/** `lastTouched`: an instant. */
 export type Kept = { id: string; service: string; legalHold: string | null; keepUntil: string | null; lastTouched: string | null }
 
-/**
- * Everybody who was not erased and is not part of another record, in slices: `after` is the last id of the slice before. `lastTouched`
- * is an instant.
- */
-export const peopleKept = (database: Database, after: string, limit: number): Promise<Kept[]> =>
-  database.query(
+/** Ids of everybody who was not erased and is not part of another record, in slices: `after` is the last of the slice before. */
+export async function peopleKept(database: Database, after: string, limit: number): Promise<string[]> {
+  const rows = await database.query<{ id: string }>(
     statement(
-      `${kept} where p.erased_at is null and p.id > ?
+      `select p.id from person p where p.erased_at is null and p.id > ?
        and not exists (select 1 from merge m where m.source = p.id and m.state = 'merged') order by p.id limit ?`,
       after,
       limit,
+    ),
+  )
+  return rows.map(({ id }) => id)
+}
+
+/** Those of them of whom nothing was written since an instant: one look for each of the others, however much there is of them. */
+export const untouchedSince = (database: Database, people: readonly string[], since: string): Promise<Kept[]> =>
+  database.query(
+    statement(
+      `${kept} join json_each(?) wanted on wanted.value = p.id
+       where not exists (select 1 from resource r where r.patient = p.id and r.last_updated >= ?)`,
+      JSON.stringify(people),
+      since,
     ),
   )
 

@@ -26,15 +26,22 @@ export const clearTimersOf = (patient: string): Statement => statement('delete f
 export const takeTimer = ({ patient, about, dueAt }: Timer): Statement =>
   mustChange('timer', statement('delete from timer where patient = ? and about = ? and due_at = ?', patient, about, dueAt))
 
-/** Timers about what begins like this fall due at `at`, unless they do earlier. */
-export const bringForward = (beginning: string, at: string): Statement =>
-  statement('update timer set due_at = ? where substr(about, 1, ?) = ? and due_at > ?', at, beginning.length, beginning, at)
+/** Timers about what begins like this fall due at `at`, unless they do earlier. @param latest none of them is later: what is, is not walked along */
+export const bringForward = (beginning: string, at: string, latest: string): Statement =>
+  statement(
+    'update timer set due_at = ? where substr(about, 1, ?) = ? and due_at > ? and due_at <= ?',
+    at,
+    beginning.length,
+    beginning,
+    at,
+    latest,
+  )
 
 const columns = 'patient, about, service, due_at as dueAt'
 
-/** What has fallen due, the longest first. */
+/** What has fallen due, the longest first; of what falls due at one moment in no order, so that nothing is sorted however much it is. */
 export const timersDue = (database: Database, now: string, limit: number): Promise<Timer[]> =>
-  database.query<Timer>(statement(`select ${columns} from timer where due_at <= ? order by due_at, patient, about limit ?`, now, limit))
+  database.query<Timer>(statement(`select ${columns} from timer where due_at <= ? order by due_at limit ?`, now, limit))
 
 /** People with something on this shelf for whom something has fallen due. By the time: by the person it would walk along every timer. */
 export async function peopleDue(database: Database, shelf: string, now: string): Promise<string[]> {
