@@ -7,7 +7,7 @@
  * for: a message that was delivered is not searched, but it is looked at when the person is.
  */
 import { join } from 'node:path'
-import { v7 as newId } from 'uuid'
+import { v7 as newId, v5 } from 'uuid'
 import { type AuditRow, auditOf, recordAudit } from '../src/store/audit.ts'
 import { sealAudit } from '../src/store/audit-seal.ts'
 import { type Database, type Statement, statement } from '../src/store/database.ts'
@@ -28,8 +28,19 @@ export type Filled = { people: number; resources: number; seconds: number }
 
 /** All that stands about one person, and who they are. */
 type About = { patient: string; resources: Stored[]; audit: AuditRow[]; timers: Timer[]; work: WorkItem[]; owed: Owed[] }
-/** The text of one person, cut where another's differs: text, what stands there, text, ... */
-type Template = { parts: readonly string[]; at: number; first: BenchCase; resources: number }
+/**
+ * The text of one person, cut where another's differs: text, what stands there, text, ...
+ *
+ * `derived`: an id that is made of the person's and another one, and which; the gateway makes it again whenever it looks.
+ */
+type Template = {
+  parts: readonly string[]
+  at: number
+  first: BenchCase
+  resources: number
+  patient: string
+  derived: ReadonlyMap<string, string>
+}
 
 /**
  * The first person of a fresh database in `folder`, handed in as anybody is.
@@ -69,8 +80,14 @@ export async function templateIn(
     `(${own}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z)`,
   )
   const at = Date.parse(resources[0]?.lastUpdated as string)
-  return { parts: JSON.stringify(about).split(differs), at, first, resources: resources.length }
+  const parts = JSON.stringify(about).split(differs)
+  const derived = new Map([...new Set(parts)].filter(isId).map((id) => [derivedFrom(patient, id), id]))
+  return { parts, at, first, resources: resources.length, patient, derived }
 }
+
+const isId = (part: string): boolean => part.length === 36 && part.split('-').length === 5
+/** As `exchange/consider.ts` makes the ids under which partners are told who the worker is. */
+const derivedFrom = (patient: string, id: string): string => v5(`${patient}/${id}`, v5.URL)
 
 const openIn = async (folder: string) => openStore(openSqlite(join(folder, 'exchange.db')), [masterKey])
 
@@ -108,21 +125,22 @@ export async function fill(
 }
 
 /** Person `n`, all of whose times are `laterMs` later (earlier, when it is less than nothing). */
-function another({ parts, at, first }: Template, n: number, laterMs: number): About {
+function another({ parts, at, first, patient, derived }: Template, n: number, laterMs: number): About {
   const { nhsNumber, noms, family } = benchCase(n)
   const others = new Map([
     [first.nhsNumber, nhsNumber],
     [first.noms, noms],
     [first.family, family],
   ])
-  const replaced = parts.map((part, place) => {
-    if (place % 2 === 0) return part
+  const other = (part: string): string => {
     const known = others.get(part)
     if (known !== undefined) return known
-    const fresh = part.length === 36 ? idLike(part) : timeLike(part, at, laterMs)
+    const from = derived.get(part)
+    const fresh = from ? derivedFrom(other(patient), other(from)) : isId(part) ? idLike(part) : timeLike(part, at, laterMs)
     others.set(part, fresh)
     return fresh
-  })
+  }
+  const replaced = parts.map((part, place) => (place % 2 === 0 ? part : other(part)))
   return JSON.parse(replaced.join('')) as About
 }
 
