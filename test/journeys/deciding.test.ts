@@ -101,8 +101,9 @@ describe('the named worker', () => {
     const two = { ...team, participant: team.participant?.map(({ period: _p, ...rest }) => rest) }
     const refused = await gateway.service.call('PUT', `/fhir/CareTeam/${team.id}`, two)
     expect([refused.status, issuesOf(refused)[0]?.expression]).toEqual([422, 'CareTeam.participant'])
-    // In a second care team neither.
-    const { id: _id, meta: _meta, ...another } = team
+    // In a second care team neither: the first, who was named before.
+    const { id: _id, meta: _meta, ...rest } = team
+    const another = { ...rest, participant: two.participant?.slice(0, 1) }
     const beside = await gateway.service.call('POST', '/fhir/CareTeam', another)
     expect([beside.status, issuesOf(beside)[0]?.expression]).toEqual([422, 'CareTeam.participant'])
     const stranger = await operate('allocate', request, { name: 'worker', valueReference: { reference: 'Practitioner/nobody' } })
