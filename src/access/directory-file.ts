@@ -12,13 +12,20 @@ const id = z.string().regex(/^[A-Za-z0-9.-]{1,64}$/, 'must be 1 to 64 letters, d
 const words = z.string().trim().min(1, 'must not be empty.').max(200, 'must be at most 200 characters.')
 const ods = z.string().regex(/^[A-Z0-9]{2,15}$/, 'must be an ODS code: capital letters and digits.')
 
+const day = z.iso.date('must be a calendar date such as 2026-04-01.')
+/** `true`, or from a day until a day; `team`: the partner to ask, where the directory has several. */
+const enhanced = z.union(
+  [z.boolean(), z.strictObject({ from: day.optional(), until: day.optional(), team: id.optional() })],
+  'must be true, false, or from and until (calendar dates) and team.',
+)
+
 const service = z.strictObject({
   id,
   name: words,
   ods: ods.optional(),
   prisons: z.array(words).default([]),
   homeAreas: z.array(words).default([]),
-  enhanced: z.boolean().default(false),
+  enhanced: enhanced.default(false),
   contact: z
     .strictObject({
       phone: words.optional(),
@@ -181,6 +188,13 @@ function crossFaults({ services, partners, clients, staff, ids }: Lists, around:
       staff.map((one, i) => [`$.staff[${i}].email`, one?.email] as const),
       'is used by someone else.',
     ),
+    ...services.flatMap((one, i) => {
+      const { from, until, team } = typeof one?.enhanced === 'object' ? one.enhanced : ({} as { [name: string]: undefined })
+      return [
+        ...(strangePartner(team) ? [`$.services[${i}].enhanced.team names no partner of this directory.`] : []),
+        ...(from && until && until < from ? [`$.services[${i}].enhanced.until is before from.`] : []),
+      ]
+    }),
     ...partners.flatMap((one, i) => (one ? partnerFaults(one, `$.partners[${i}]`, around) : [])),
     ...clients.flatMap((one, i) => (strangeService(one?.service) ? [`$.clients[${i}].service names no service of this directory.`] : [])),
     ...clients.flatMap((one, i) => (strangePartner(one?.partner) ? [`$.clients[${i}].partner names no partner of this directory.`] : [])),

@@ -100,6 +100,9 @@ const moved = kept((asked: string): string => {
     .toString()
 })
 
+/** The same day of another month, or the last day of it where there is no such day. */
+export const addMonths = (from: string, months: number): string => date(from).add({ months }).toString()
+
 /** Whole days from one date to another; negative when `to` is earlier. */
 export const daysBetween = (from: string, to: string): number => date(from).until(date(to), { largestUnit: 'days' }).days
 

@@ -1,6 +1,8 @@
 /**
  * The services and partners the exchange knows, in plain typed words: what the directory file says (CONTRACT.md 2).
  */
+import type { Offer } from './enhanced.ts'
+
 /** A kind of partner: as many as there are adapters. */
 export type PartnerKind = string
 
@@ -10,7 +12,8 @@ export type Service = {
   ods?: string
   prisons: string[]
   homeAreas: string[]
-  enhanced: boolean
+  /** Whether there is an Enhanced RECONNECT team for its people, and from when until when. */
+  enhanced: Offer
   /** How a person reaches it, for what is printed for them. */
   contact?: { phone?: string; email?: string; address?: string }
 }

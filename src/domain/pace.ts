@@ -18,6 +18,8 @@ export const pace = {
   partnersAskedDaysBeforeRelease: 14,
   /** The end of support is looked at so many days before it comes. */
   reviewEndDaysBefore: 28,
+  /** How long probation's word on a high risk of harm counts as a ground for Enhanced RECONNECT. */
+  riskCountsMonths: 12,
   /** When the named worker looks at how somebody is doing after release. */
   reviews: [
     ['day-after', { days: 1 }],

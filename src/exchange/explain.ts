@@ -17,6 +17,7 @@ import { readResource } from '../store/resources.ts'
 import { accountOf } from './account.ts'
 import { actorOf } from './change.ts'
 import { type Considered, consider } from './consider.ts'
+import { triggerWords } from './enhanced.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { outside } from './override-document.ts'
 import { type Situation, situationOf } from './situation.ts'
@@ -40,10 +41,11 @@ export async function why(exchange: Exchange, request: Request, id: string, item
   await exchange.database.atomically([recordAudit([asked(exchange, request, 'why', situation.patient, `Task/${id}`)])])
   const partner = task.owner?.reference?.replace('Organization/', '') as string
   const considered = consider(situation).partners.find((one) => one.partner.id === partner)
-  const state = stateOf(task)
+  const [state, trigger] = [stateOf(task), triggerWords(task)]
   const parameters = [
     text('handover', `${partnerName(situation, partner)}: ${stateWords(state)}`),
     ...(task.statusReason?.text ? [text('reason', task.statusReason.text)] : []),
+    ...(trigger ? [text('asked-because', trigger)] : []),
   ]
   const work = situation.work.filter((item) => item.task === id).map((item) => text('waits-for', item.words))
   const waits = situation.timers.filter((timer) => timer.about.endsWith(`:${id}`)).map((timer) => text('looked-at-again', timer.dueAt))

@@ -161,7 +161,7 @@ function begin(change: Change, found: Case, wanted: Wanted): Task {
     reason: wanted.activity.code as Task['reasonCode'],
     at: situation.now.toISOString(),
   })
-  const task = withTrigger(fresh, wanted.adapter.kind, found, today(situation.now))
+  const task = withTrigger(situation, fresh, wanted.adapter.kind, found)
   const draft = handoverRequest({ ...requestOf(change, task, wanted), status: 'draft' })
   change.put(serviceShelf(situation.service.id), draft)
   change.put(serviceShelf(situation.service.id), task)

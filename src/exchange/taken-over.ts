@@ -64,7 +64,7 @@ export function askAboutHandedBack(change: Change, { case: found }: Understandin
   const { situation } = change
   const ending = handedOn(situation, found)
   const about = `handed-back:${found?.referral?.id}`
-  if (!ending || situation.done.has(about)) return
+  if (!ending || situation.left.has(about)) return
   const tasks = tasksOf(situation).filter((task) => endingOf(situation, task) === ending)
   const lost = tasks.findLast(({ status }) => status === 'rejected' || status === 'failed')
   if (!lost || tasks.some(hasAccepted)) return

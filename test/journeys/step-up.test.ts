@@ -1,11 +1,12 @@
 /**
  * Enhanced RECONNECT, proposed by either trigger and taken on by its team.
  */
-import type { CarePlan, Observation, Patient, ServiceRequest, Task } from '@medplum/fhirtypes'
+import type { CarePlan, Observation, Parameters, Patient, ServiceRequest, Task } from '@medplum/fhirtypes'
 import { afterEach, expect, test } from 'vitest'
 import { reconcile } from '../../src/exchange/reconcile.ts'
+import { resolveWorkItemBy } from '../../src/store/work-items.ts'
 import { caseBundle, category, coded, custodyOf, label, planOf } from '../fixtures/case-bundle.ts'
-import { type Gateway, openGateway, says, standing, type TestDirectory } from '../fixtures/gateway.ts'
+import { type Gateway, openGateway, says, standing, type TestDirectory, valuesOf } from '../fixtures/gateway.ts'
 
 let gateway: Gateway
 afterEach(() => gateway.close())
@@ -33,7 +34,7 @@ const addToPlan = async (patient: string, team: string) => {
   expect((await gateway.service.call('PUT', `/fhir/CarePlan/${plan.id}`, next)).status).toBe(200)
   await gateway.settled()
 }
-const answer = async (...said: Parameters<typeof says>) => {
+const answer = async (...said: [status: string, businessStatus?: string, reason?: string]) => {
   const [task] = await gateway.as('enhanced').find('Task')
   const { status, text } = await gateway.as('enhanced').call('PATCH', `/fhir/Task/${task?.id}`, says(...said))
   if (status !== 200) throw new Error(text)
@@ -127,6 +128,55 @@ test('a risk without a source or a date is asked about, and proposes nothing', a
   await open()
   await gateway.handIn(caseBundle({ plan: ['recovery'], more: [risk({ performer: undefined as never })] }))
   expect(await asked()).toMatchObject([{ reason: 'risk-unsourced' }])
+})
+
+test('a risk that probation assessed long ago is asked about as well', async () => {
+  await open()
+  await gateway.handIn(caseBundle({ plan: ['recovery'], more: [risk({ effectiveDateTime: '2025-03-20' })] }))
+  expect(await asked()).toMatchObject([{ reason: 'risk-outdated', words: expect.stringContaining('Ask probation') }])
+})
+
+test('the trigger that was met is shown to whoever asks why the team was asked', async () => {
+  await open()
+  await gateway.handIn(caseBundle({ plan: ['enhanced'], more: [risk()] }))
+  const { body } = await gateway.service.call<Parameters>('GET', `/fhir/Task/${(await gateway.handover('enhanced')).id}/$why`)
+  expect(valuesOf(body, 'asked-because')).toEqual(['a high or very high risk of harm, and complex health needs'])
+})
+
+test('a pilot from a day until a day: nobody is asked before it, everybody on it, nobody new after it, each with its reason', async () => {
+  await open((file) => {
+    Object.assign(file.services[0] as object, { enhanced: { from: '2026-04-10', until: '2026-04-20', team: 'enhanced-tees' } })
+  })
+  await gateway.handIn(caseBundle({ plan: ['enhanced'] }))
+  await gateway.handIn(caseBundle({ plan: ['recovery'], more: [risk()], tag: 'two', nhsNumber: '9990000743', noms: 'B2468CD' }))
+  expect(gateway.partner('enhanced').received).toHaveLength(0)
+  expect((await asked()).map(({ reason }) => reason)).toEqual(['enhanced-unavailable', 'enhanced-unavailable'])
+  expect((await asked()).every(({ words }) => words.includes('begins on 2026-04-10'))).toBe(true)
+  await gateway.turn('2026-04-09T23:30:00Z') // half past midnight in London
+  expect(gateway.partner('enhanced').received).toHaveLength(1)
+  expect(await asked()).toMatchObject([{ reason: 'enhanced-reconnect', words: expect.stringContaining('Partner enhanced') }])
+
+  await gateway.turn('2026-04-20T23:30:00Z')
+  expect(await asked()).toMatchObject([
+    { reason: 'enhanced-unavailable', words: expect.stringContaining('ended on 2026-04-20, so nobody new') },
+    { reason: 'enhanced-unavailable', words: expect.stringContaining('ended on 2026-04-20. The risk') },
+  ])
+  // Whom the team was asked for goes on.
+  await answer('accepted')
+  expect(standing(await gateway.handover('enhanced'))).toBe('accepted accepted')
+  expect(await reconcile(gateway.exchange)).toMatchObject({ repaired: 0, unwatched: 0, unexplained: 0, failed: 0 })
+})
+
+test('looked at and left while there is no team: asked again when there is one, and at the other trigger', async () => {
+  await open((file) => {
+    Object.assign(file.services[0] as object, { enhanced: { from: '2026-04-10' } })
+  })
+  await gateway.handIn(caseBundle({ plan: ['recovery'], more: [risk()] }))
+  const [item] = await asked()
+  const at = gateway.clock.now().toISOString()
+  await gateway.database.atomically([resolveWorkItemBy(item?.id as string, at, 'duty-lead')])
+  await gateway.turn('2026-04-10T09:00:00Z')
+  expect((await asked()).map(({ reason }) => reason)).toEqual(['enhanced-reconnect'])
 })
 
 test('out of region: not available, the reason is written down, and nobody is asked though the plan says so', async () => {

@@ -110,6 +110,19 @@ describe('reading the file', () => {
     expect(faults([])).toHaveLength(1)
   })
 
+  test('Enhanced RECONNECT is offered, not offered, or from a day until a day, by a team there is', () => {
+    const offering = (enhanced: unknown) => faults({ ...file(), services: [{ ...file().services[0], enhanced }] })
+    expect(offering(false)).toEqual([])
+    expect(offering({ from: '2026-04-01', until: '2026-04-01', team: 'gp-a81001' })).toEqual([])
+    expect(offering({ from: '2026-04-31' })).toEqual([
+      '$.services[0].enhanced must be true, false, or from and until (calendar dates) and team.',
+    ])
+    expect(offering({ from: '2026-04-02', until: '2026-04-01', team: 'nobody' })).toEqual([
+      '$.services[0].enhanced.team names no partner of this directory.',
+      '$.services[0].enhanced.until is before from.',
+    ])
+  })
+
   test('a channel’s settings are checked with the channel’s own schema', () => {
     const bad = file()
     bad.partners[0]!.channel = { name: 'fhir-message', url: 'nowhere' }
