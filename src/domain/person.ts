@@ -1,7 +1,7 @@
 /**
  * Who a Patient resource says the person is.
  */
-import type { HumanName, Patient } from '@medplum/fhirtypes'
+import type { Address, HumanName, Patient } from '@medplum/fhirtypes'
 import { crn, croNumber, nhsNumber, nomsNumber, pncNumber, ukCore } from '../fhir/systems.ts'
 import type { Person } from './case.ts'
 import { identifierRule, standingOf } from './identifiers.ts'
@@ -62,9 +62,14 @@ function contact({ telecom = [] }: Patient, system: 'phone' | 'email'): string |
   return (all.find(({ use }) => use === 'mobile') ?? all[0])?.value
 }
 
-function addressOf({ address = [] }: Patient): Person['address'] {
+/** Where the person lives, or is going to live: the home among the addresses in use. */
+export function homeOf({ address = [] }: Patient): Address | undefined {
   const all = address.filter(({ use, period }) => use !== 'old' && use !== 'billing' && !period?.end)
-  const one = all.find(({ use }) => use === 'home') ?? all[0]
+  return all.find(({ use }) => use === 'home') ?? all[0]
+}
+
+function addressOf(patient: Patient): Person['address'] {
+  const one = homeOf(patient)
   if (!one) return undefined
   return {
     ...given('line', one.line),

@@ -189,13 +189,3 @@ test('out of region: not available, the reason is written down, and nobody is as
   expect(gateway.partner('enhanced').received).toHaveLength(0)
   expect((await asked()).map(({ reason }) => reason)).toEqual(['enhanced-unavailable', 'enhanced-unavailable'])
 })
-
-test('a home in the area of another service is noticed, once, and only while the plan does not say so', async () => {
-  await open((file) => {
-    Object.assign(file.services[1] as object, { homeAreas: ['Stockton-on-Tees'] })
-  })
-  await gateway.handIn(caseBundle({ plan: ['recovery'] }))
-  expect((await gateway.work()).filter(({ reason }) => reason === 'out-of-area')).toMatchObject([
-    { words: expect.stringContaining('RECONNECT Elsewhere') },
-  ])
-})

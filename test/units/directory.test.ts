@@ -114,9 +114,7 @@ describe('reading the file', () => {
     const offering = (enhanced: unknown) => faults({ ...file(), services: [{ ...file().services[0], enhanced }] })
     expect(offering(false)).toEqual([])
     expect(offering({ from: '2026-04-01', until: '2026-04-01', team: 'gp-a81001' })).toEqual([])
-    expect(offering({ from: '2026-04-31' })).toEqual([
-      '$.services[0].enhanced must be true, false, or from and until (calendar dates) and team.',
-    ])
+    expect(offering({ from: '2026-04-31' })).toEqual(['$.services[0].enhanced.from must be a calendar date such as 2026-04-01.'])
     expect(offering({ from: '2026-04-02', until: '2026-04-01', team: 'nobody' })).toEqual([
       '$.services[0].enhanced.team names no partner of this directory.',
       '$.services[0].enhanced.until is before from.',
