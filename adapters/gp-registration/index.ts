@@ -10,8 +10,9 @@ export default defineAdapter({
   mapping,
   // Days before release are four weeks, the rule for practices (gp-registration.md 1); the other two are ours (service-facts.md 6), no national rule.
   window: { opensDays: 28, dueDays: 14, answerWithinWorkingDays: 2 },
-  // Registering takes days: a week after release the person is to be on the list. Ours [INF], no national rule.
-  chase: { outcomeDaysAfterRelease: 7, quietDays: 7 },
+  // A practice registers before release (gp-registration.md 1): it is reminded a week ahead. Who was released before it accepted is to be
+  // on the list a week after. Ours [INF], no national rule.
+  chase: { readyDaysBeforeRelease: 7, outcomeDaysAfterRelease: 7, quietDays: 7 },
   closesWith: ['registered'],
   channels: ['fhir-message', 'pull'],
 })

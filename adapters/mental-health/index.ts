@@ -11,7 +11,7 @@ export default defineAdapter({
   // Days before release are 12 weeks, when RECONNECT itself begins; the other two are ours (service-facts.md 6), no national rule.
   window: { opensDays: 84, dueDays: 14, answerWithinWorkingDays: 2 },
   // It sees people by appointment, and the first is to be known a week before release. Ours [INF], no national rule.
-  chase: { bookedDaysBeforeRelease: 7 },
+  chase: { readyDaysBeforeRelease: 7 },
   closesWith: ['engaged'],
   channels: ['fhir-message', 'pull'],
 })

@@ -12,7 +12,7 @@ export default defineAdapter({
   window: { opensDays: 84, dueDays: 14, answerWithinWorkingDays: 2 },
   // It sees people by appointment, and the first is to be known a week before release. On day 21 the exchange asks by itself (watch.ts): the
   // team is reminded before, and asked how it ended a week after. Ours [INF], no national rule.
-  chase: { bookedDaysBeforeRelease: 7, outcomeDaysAfterRelease: 28, outcomeReminderWorkingDays: 7 },
+  chase: { readyDaysBeforeRelease: 7, outcomeDaysAfterRelease: 28, outcomeReminderWorkingDays: 7 },
   closesWith: ['engaged'],
   channels: ['fhir-message', 'pull'],
 })

@@ -4,7 +4,8 @@
  */
 import type { Bundle, MessageHeader, Patient, Resource, Task } from '@medplum/fhirtypes'
 import { addWorkingDays, isWorkingDay, startOfDay, today } from '../domain/calendar.ts'
-import { type HandoverState, stateWords } from '../domain/handover.ts'
+import type { HandoverState } from '../domain/handover.ts'
+import { stateWords } from '../domain/handover-words.ts'
 import type { Agenda } from './agenda.ts'
 import type { Journal } from './journal.ts'
 import { type News, newsIn, releaseIn } from './news.ts'

@@ -132,6 +132,9 @@ export function addWorkingDays(from: string, days: number): string {
   return day
 }
 
+/** The day itself, or the last working day before it: when something has to be done by then. */
+export const workingDayBy = (day: string): string => (isWorkingDay(day) ? day : addWorkingDays(day, -1))
+
 /** The last day whose bank holidays are known. Working days beyond it leave out weekends only: somebody is warned long before. */
 export const bankHolidaysKnownUntil = knownUntil
 

@@ -4,7 +4,7 @@
  *
  * Nothing here is remembered: whoever looks late, or twice, comes to the same end as whoever looks on time.
  */
-import { addDays, addWorkingDays, endOfDay, startOfDay, today } from './calendar.ts'
+import { addDays, addWorkingDays, endOfDay, startOfDay, today, workingDayBy } from './calendar.ts'
 import type { HandoverState, Outcome } from './handover.ts'
 
 /**
@@ -20,10 +20,10 @@ export const usualPace = {
   escalateAfterWorkingDays: 10,
   /** The same for somebody who was released before the partner was asked. Ours. */
   escalateOutsideAfterWorkingDays: 2,
-  /** An appointment is to be booked by then; absent: this kind of partner books none. Ours. */
-  bookedDaysBeforeRelease: undefined as number | undefined,
-  /** Working days left to book once it was accepted. Ours. */
-  bookWithinWorkingDays: 2,
+  /** By then a partner that accepted has booked an appointment, or a practice has registered; absent: this kind of partner does neither. Ours. */
+  readyDaysBeforeRelease: undefined as number | undefined,
+  /** Working days left for that once it was accepted, and to book another appointment after one that came to nothing. Ours. */
+  readyWithinWorkingDays: 2,
   /** After release, and of silence, before somebody asks how it ended. 21: substance-misuse.md 4; 14 is ours. */
   outcomeDaysAfterRelease: 21,
   quietDays: 14,
@@ -46,8 +46,8 @@ export type Waiting = HandoverState & {
   closesWith: readonly Outcome[]
 }
 
-/** `release`: the expected or actual day; `now` an instant. */
-export type Days = { now: string; release?: string }
+/** `release`: the expected or actual day; `earliest`: the first on which they may walk out; `now` an instant. */
+export type Days = { now: string; release?: string; earliest?: string }
 
 /** What a person is asked about: the reason of a work item. */
 export type Matter =
@@ -76,10 +76,10 @@ export type Step = {
 /** The next step for a handover that is under way; nothing for one that has ended or was not asked yet. */
 export function chase(waiting: Waiting, days: Days, pace: Pace = usualPace): Step {
   const { status, businessStatus } = waiting
-  if (businessStatus === 'cancellation-requested')
-    return step({ phone: endOfDay(addWorkingDays(today(new Date(waiting.since)), pace.confirmStopWorkingDays)) }, waiting, days, {
-      matter: 'cancellation-unconfirmed',
-    })
+  if (businessStatus === 'cancellation-requested') {
+    const late = stopConfirmedBy(waiting.since, pace)
+    return step({ phone: late, escalate: late }, waiting, days, { matter: 'cancellation-unconfirmed' })
+  }
   if (status === 'requested' || status === 'received') return unanswered(waiting, days, pace)
   // A person's return is one question for everything that is on hold; the plan asks it.
   if (status === 'on-hold')
@@ -88,27 +88,34 @@ export function chase(waiting: Waiting, days: Days, pace: Pace = usualPace): Ste
       : step({ phone: waiting.since }, waiting, days, { matter: 'awaiting-information' })
   if (status !== 'accepted' && status !== 'in-progress') return { remind: false }
   const end = unfinished(waiting, days, pace)
-  if (end.ask) return end
   const before =
     businessStatus === 'did-not-attend' || businessStatus === 'appointment-cancelled'
       ? missed(waiting, days, pace)
-      : unbooked(waiting, days, pace)
+      : unready(waiting, days, pace)
   if (!before) return end
+  // The same question is not taken back from the supervisor.
+  const ask = end.ask && !(before.ask?.of === 'supervisor' && before.ask.matter === end.ask.matter) ? end.ask : before.ask
   const next = [before.next, end.next].filter((at) => at !== undefined).sort()[0]
-  return { ...before, remind: before.remind || end.remind, ...(next ? { next } : {}) }
+  return { remind: before.remind || end.remind, ...(ask ? { ask } : {}), ...(next ? { next } : {}) }
 }
+
+/** The instant from which a partner that was asked to stop has had its time to confirm it (C2 row 18). */
+export const stopConfirmedBy = (since: string, { confirmStopWorkingDays }: Pace): string =>
+  endOfDay(addWorkingDays(today(new Date(since)), confirmStopWorkingDays))
 
 /** Instants at which each step is due. */
 type Times = { remind?: string | undefined; phone: string; escalate?: string | undefined }
 
+/** Whoever looks late takes the newest step only: a partner that somebody has to phone by now is not reminded as well. */
 function step(times: Times, { reminded }: Waiting, { now }: Days, { matter, chases }: { matter: Matter; chases?: boolean }): Step {
   const { remind, phone, escalate } = times
-  const isDue = (at: string | undefined): boolean => at !== undefined && at <= now
+  const isDue = (at: string | undefined): at is string => at !== undefined && at <= now
   const of = isDue(escalate) ? 'supervisor' : isDue(phone) ? 'worker' : undefined
   const next = [remind, phone, escalate].filter((at) => at !== undefined && at > now).sort()[0]
   const chased = !chases ? undefined : of === 'supervisor' ? 'escalated' : of || isDue(remind) ? 'chasing' : undefined
+  const overtaken = (at: string): boolean => [phone, escalate].some((later) => isDue(later) && later >= at)
   return {
-    remind: isDue(remind) && !reminded.some((at) => at >= (remind as string)),
+    remind: isDue(remind) && !overtaken(remind) && !reminded.some((at) => at >= remind),
     ...(of ? { ask: { matter, of } } : {}),
     ...(chased ? { chased } : {}),
     ...(next ? { next } : {}),
@@ -119,45 +126,56 @@ function step(times: Times, { reminded }: Waiting, { now }: Days, { matter, chas
 function unanswered(waiting: Waiting, days: Days, pace: Pace): Step {
   const { answerBy, asked, status, businessStatus } = waiting
   const queued = businessStatus === 'queued'
-  const { release } = days
+  const { release, earliest = release } = days
   const askedOn = today(new Date(asked))
   const late = endOfDay(addWorkingDays(addDays(today(new Date(answerBy)), -1), pace.phoneAfterWorkingDays))
   const outside = release !== undefined && askedOn > release
-  const soon = release === undefined || outside ? late : askedBy(release, askedOn, pace)
+  const soon = earliest === undefined || outside ? late : askedBy(earliest, askedOn, pace)
   const phone = soon < late ? soon : late
   const phoneOn = today(new Date(phone))
   const worn = endOfDay(addWorkingDays(phoneOn, outside ? pace.escalateOutsideAfterWorkingDays : pace.escalateAfterWorkingDays))
-  const onRelease = release === undefined || outside ? worn : latest(startOfDay(release).instant, endOfDay(phoneOn))
+  const onRelease = earliest === undefined || outside ? worn : latest(lastOffice(earliest), endOfDay(phoneOn))
   const times = { remind: answerBy, phone, escalate: onRelease < worn ? onRelease : worn }
   // Looked at again all the same: by then it may have arrived.
   if (queued) return { ...step(times, waiting, days, { matter: 'not-arrived' }), remind: false }
   return step(times, waiting, days, { matter: status === 'received' ? 'not-accepted' : 'no-answer', chases: true })
 }
 
+/** When somebody is at work last before that day is over. */
+const lastOffice = (day: string): string => startOfDay(workingDayBy(day)).instant
+
 /** Asked in good time: phoned two days before release. Asked later than that: it has the day to answer. */
-const askedBy = (release: string, askedOn: string, { phoneDaysBeforeRelease }: Pace): string => {
-  const twoDaysBefore = startOfDay(release, -phoneDaysBeforeRelease)
-  return askedOn < twoDaysBefore.date ? twoDaysBefore.instant : endOfDay(askedOn)
+function askedBy(earliest: string, askedOn: string, { phoneDaysBeforeRelease }: Pace): string {
+  const twoDaysBefore = lastOffice(addDays(earliest, -phoneDaysBeforeRelease))
+  return startOfDay(askedOn).instant < twoDaysBefore ? twoDaysBefore : endOfDay(askedOn)
 }
 
-/** Accepted, and no appointment as release comes near. */
-function unbooked(waiting: Waiting, days: Days, pace: Pace): Step | undefined {
-  const { businessStatus, since } = waiting
-  const { release } = days
-  if (pace.bookedDaysBeforeRelease === undefined || release === undefined) return undefined
-  if (businessStatus !== 'accepted' && businessStatus !== 'in-progress') return undefined
-  const given = endOfDay(addWorkingDays(today(new Date(since)), pace.bookWithinWorkingDays))
-  const remind = latest(startOfDay(release, -pace.bookedDaysBeforeRelease).instant, given)
-  const phone = latest(startOfDay(release, -pace.phoneDaysBeforeRelease).instant, remind)
-  const escalate = latest(startOfDay(release).instant, endOfDay(today(new Date(phone))))
-  return step({ remind, phone, escalate }, waiting, days, { matter: 'not-booked' })
+/** Accepted, and no appointment, or not yet registered, as release comes near. After it, `unfinished` asks. */
+function unready(waiting: Waiting, days: Days, pace: Pace): Step | undefined {
+  const { businessStatus, since, closesWith } = waiting
+  const { release, earliest = release } = days
+  const registers = closesWith.includes('registered')
+  if (pace.readyDaysBeforeRelease === undefined || earliest === undefined) return undefined
+  if (!registers && businessStatus !== 'accepted' && businessStatus !== 'in-progress') return undefined
+  const from = today(new Date(since))
+  if (registers && from >= earliest) return undefined
+  const given = endOfDay(addWorkingDays(from, pace.readyWithinWorkingDays))
+  const remind = latest(lastOffice(addDays(earliest, -pace.readyDaysBeforeRelease)), given)
+  const phone = latest(lastOffice(addDays(earliest, -pace.phoneDaysBeforeRelease)), remind)
+  const escalate = latest(lastOffice(earliest), endOfDay(today(new Date(phone))))
+  return step({ remind, phone, escalate }, waiting, days, { matter: registers ? 'not-registered' : 'not-booked' })
 }
 
-/** Nobody came, or it was called off: somebody finds out why, at once. */
+/** Nobody came, or it was called off: somebody finds out why, at once; then the partner is reminded to book another. */
 function missed(waiting: Waiting, days: Days, pace: Pace): Step {
   const { businessStatus, since } = waiting
-  const escalate = endOfDay(addWorkingDays(today(new Date(since)), pace.missedWorkingDays))
-  return step({ phone: since, escalate }, waiting, days, { matter: businessStatus as 'did-not-attend' | 'appointment-cancelled' })
+  const { now: _, release, earliest = release } = days
+  const from = today(new Date(since))
+  const remind = endOfDay(addWorkingDays(from, pace.readyWithinWorkingDays))
+  const worn = endOfDay(addWorkingDays(from, pace.missedWorkingDays))
+  const onRelease = earliest === undefined || earliest <= from ? worn : latest(lastOffice(earliest), endOfDay(from))
+  const escalate = onRelease < worn ? onRelease : worn
+  return step({ remind, phone: since, escalate }, waiting, days, { matter: businessStatus as 'did-not-attend' | 'appointment-cancelled' })
 }
 
 /** Accepted, and nobody has said how it ended. */

@@ -5,13 +5,13 @@
  * never closes the loop: only an outcome does.
  */
 
+import { type BusinessStatus, type HandoverStatus, isBookkeeping, stateWords, statusWords } from './handover-words.ts'
+
 /** What closes a loop: registered with a practice, engaged with a team, supported by another agency. */
 export type Outcome = 'registered' | 'engaged' | 'supported'
 export const outcomes = ['registered', 'engaged', 'supported'] as const satisfies readonly Outcome[]
 
 export type Actor = 'recipient' | 'navigator' | 'gateway' | 'supervisor'
-export type HandoverStatus = keyof typeof statusWords
-export type BusinessStatus = keyof typeof businessWords
 export type HandoverState = { status: HandoverStatus; businessStatus?: BusinessStatus }
 
 export type Move = {
@@ -180,12 +180,14 @@ export type Moved = { next: HandoverState } | { refused: string; allowed: Handov
  *
  * Only a status: the usual name of that move. The state it already has: no move, so saying it twice is saying it once. A business
  * status that is not changed counts as not said. A partner's answer that staff write down is the recipient's move.
+ *
+ * @returns refused in words the actor may read: a partner does not learn how often it was chased
  */
 export function move(current: HandoverState, wanted: Wanted, actor: Actor, closesWith: readonly Outcome[]): Moved {
   const said = wanted.businessStatus === current.businessStatus ? undefined : wanted.businessStatus
   if (said === undefined && (wanted.status ?? current.status) === current.status) return { next: current }
 
-  const possible = moves.filter((each) => each.by.includes(actor) && leads(each, current))
+  const possible = moves.filter((each) => each.by.includes(actor) && (leads(each, current) || speaksUp(each, actor, current)))
   const names = (each: Move) => (each.as === 'outcome' ? closesWith : each.as) as readonly string[]
   const target = (each: Move) => each.to ?? current.status
   const fitting = possible.filter(
@@ -193,7 +195,7 @@ export function move(current: HandoverState, wanted: Wanted, actor: Actor, close
       (wanted.status === undefined || wanted.status === target(each)) &&
       (said === undefined ? wanted.status !== undefined : names(each).includes(said)),
   )
-  const chosen = fitting[0]
+  const chosen = fitting.find((each) => leads(each, current)) ?? fitting[0]
   const allowed = possible.flatMap((each): HandoverState[] => {
     const status = target(each)
     return each.as.length ? (names(each) as BusinessStatus[]).map((businessStatus) => ({ status, businessStatus })) : [{ status }]
@@ -204,7 +206,8 @@ export function move(current: HandoverState, wanted: Wanted, actor: Actor, close
   }
   if (!chosen) {
     const rest = isOpen(current.status) ? '' : ': it is closed for good'
-    return { refused: `The handover can not be moved there from “${stateWords(current)}”${rest}.`, allowed }
+    const from = actor === 'recipient' && isBookkeeping(current.businessStatus) ? statusWords[current.status] : stateWords(current)
+    return { refused: `The handover can not be moved there from “${from}”${rest}.`, allowed }
   }
   if (needsReason(chosen, actor) && !hasReason(wanted)) {
     return { refused: `This needs a reason (statusReason), in a code or in words: ${chosen.event}.`, allowed }
@@ -218,6 +221,14 @@ function leads({ from, when }: Move, { status, businessStatus }: HandoverState):
   return when ? when.includes(businessStatus) : businessStatus !== 'cancellation-requested'
 }
 
+/** Ours: a partner that waits for information says what it could say once it has it (row 11), without saying first that it has. */
+const speaksUp = (each: Move, actor: Actor, { status, businessStatus }: HandoverState): boolean =>
+  actor === 'recipient' &&
+  status === 'on-hold' &&
+  businessStatus === 'awaiting-information' &&
+  each.to !== 'on-hold' &&
+  leads(each, { status: 'in-progress', businessStatus: 'in-progress' })
+
 const needsReason = ({ reason }: Move, actor: Actor): boolean => reason === actor || (reason === 'everybody' && actor !== 'gateway')
 
 const hasReason = ({ reason }: Wanted): boolean => Boolean(reason?.text?.trim() || reason?.code)
@@ -230,49 +241,3 @@ export const isOpen = (status: string): boolean => !terminal.has(status)
 /** Is the loop closed? Only by an outcome that counts for this kind of partner. */
 export const closesLoop = ({ status, businessStatus }: HandoverState, closesWith: readonly Outcome[]): boolean =>
   status === 'completed' && (closesWith as readonly (string | undefined)[]).includes(businessStatus)
-
-/** A state for people. */
-export const stateWords = ({ status, businessStatus }: HandoverState): string =>
-  (businessStatus && businessWords[businessStatus]) ?? statusWords[status] ?? status
-
-export const statusWords = {
-  draft: 'being prepared',
-  requested: 'asked',
-  received: 'opened by the partner',
-  accepted: 'accepted',
-  rejected: 'rejected',
-  cancelled: 'cancelled',
-  'in-progress': 'under way',
-  'on-hold': 'on hold',
-  failed: 'could not be done',
-  completed: 'done',
-  'entered-in-error': 'made in error',
-} as const
-
-export const businessWords = {
-  preparing: 'being prepared',
-  'consent-blocked': 'held back: the agreement does not allow it',
-  queued: 'waiting to be sent',
-  delivered: 'delivered, not yet opened',
-  acknowledged: 'opened by the partner',
-  accepted: 'accepted, not yet started',
-  rejected: 'rejected',
-  'in-progress': 'under way',
-  'appointment-booked': 'an appointment is booked',
-  attended: 'seen at an appointment',
-  'did-not-attend': 'did not come to an appointment',
-  'appointment-cancelled': 'an appointment was cancelled',
-  'awaiting-information': 'the partner waits for information',
-  registered: 'registered',
-  engaged: 'engaged',
-  supported: 'supported',
-  'not-engaged': 'the person did not engage',
-  'no-contact': 'the person could not be reached',
-  'recalled-message': 'taken back before it was opened',
-  'cancellation-requested': 'asked to stop, not yet confirmed',
-  cancelled: 'stopped as asked',
-  'cancelled-unconfirmed': 'stopped, without confirmation from the partner',
-  'suspended-custody': 'on hold: back in custody',
-  chasing: 'no answer yet: being chased',
-  escalated: 'no answer: escalated',
-} as const

@@ -1,13 +1,10 @@
 /**
- * Step 11 of the journey: a partner says how it stands, or a navigator records what was said on the phone, and the handover
- * moves exactly as the table of `domain/handover.ts` allows.
+ * Step 11 of the journey: a partner says how it stands, or a navigator records what was said on the phone: by PATCH or PUT of the Task.
  */
 import type { Task } from '@medplum/fhirtypes'
 import type { Caller, Request } from '../access/caller.ts'
 import { allowed } from '../access/caller.ts'
-import { type HandoverState, move } from '../domain/handover.ts'
-import { staysHeld } from '../domain/hold.ts'
-import { type Issue, Refusal, refuse } from '../fhir/outcome.ts'
+import { Refusal, refuse } from '../fhir/outcome.ts'
 import { patched } from '../fhir/patch.ts'
 import { ours } from '../fhir/systems.ts'
 import { validate } from '../fhir/validate.ts'
@@ -15,14 +12,10 @@ import { readResource, type Stored } from '../store/resources.ts'
 import { amend } from './amend.ts'
 import { actorOf, type Change } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
+import { moveHandover, type Said } from './move-handover.ts'
 import { fingerprintOf, once } from './once.ts'
 import type { Interaction } from './receive.ts'
-import { serviceShelf } from './situation.ts'
-import { onHold, stood } from './suspend.ts'
-import { heldBecause, inState, isHandover, ownerOf, stateOf } from './task.ts'
-
-/** What somebody says of a handover. */
-export type Said = { status?: string; businessStatus?: string; reason?: Task['statusReason']; output?: Task['output']; note?: Task['note'] }
+import { stateOf } from './task.ts'
 
 /** PATCH or PUT of a Task, on the caller's own shelf. */
 export async function answerTask(exchange: Exchange, request: Request, interaction: Interaction): Promise<Answer> {
@@ -53,81 +46,6 @@ export async function answerTask(exchange: Exchange, request: Request, interacti
     return after()
   })
 }
-
-/**
- * Moves a handover as `caller` says; a partner speaks for itself, a service for its navigator or, by phone, for the partner.
- *
- * @throws Refusal 422 naming the moves that are open, when this one is not
- */
-export function moveHandover(change: Change, taskId: string, said: Said, caller: Pick<Caller, 'role' | 'client'>): Task {
-  const { situation } = change
-  const task = situation.record.get(`Task/${taskId}`)?.body as Task | undefined
-  if (!task || !isHandover(task)) throw refuse(404, 'not-found', 'There is no such handover here.', 'Task')
-  const partner = situation.directory.partners.get(task.owner?.reference?.replace('Organization/', '') as string)
-  const closesWith = (partner && situation.adapters.get(partner.kind)?.closesWith) ?? []
-  // What is on hold for custody goes on later; what is said of it meanwhile is said of where it stood.
-  const held = stood(task)
-  const present = held?.state ?? stateOf(task)
-  const wanted = {
-    ...(said.status ? { status: said.status } : {}),
-    ...(said.businessStatus ? { businessStatus: said.businessStatus } : {}),
-    ...(said.reason
-      ? {
-          reason: {
-            ...(said.reason.coding?.[0]?.code ? { code: said.reason.coding[0].code } : {}),
-            ...(said.reason.text ? { text: said.reason.text } : {}),
-          },
-        }
-      : {}),
-  } as Parameters<typeof move>[1]
-  const actors = caller.role === 'partner' ? (['recipient'] as const) : (['navigator', 'recipient'] as const)
-  let refused: Issue | undefined
-  for (const actor of actors) {
-    const result = move(present, wanted, actor, closesWith)
-    if ('refused' in result) {
-      refused ??= { code: 'business-rule', text: `${result.refused} ${openMoves(result.allowed)}`, expression: 'Task.status' }
-      continue
-    }
-    const at = situation.now.toISOString()
-    const moved: Task = {
-      ...(held && staysHeld(result.next)
-        ? onHold(task, { state: result.next, ...(said.reason ? { reason: said.reason } : {}) }, heldBecause(task), at)
-        : inState(task, result.next, at, said.reason)),
-      ...(said.output ? { output: said.output } : {}),
-      ...(said.note ? { note: said.note } : {}),
-    }
-    change.put(serviceShelf(situation.service.id), withAllNotes(moved, task, caller))
-    if (caller.role === 'partner') keepOwnWords(change, moved)
-    const because = said.reason?.coding?.find(({ system }) => system === ours('rejection-reason'))?.code
-    const detail = { from: present, to: result.next, by: actor, partner: ownerOf(task), ...(because ? { because } : {}) }
-    change.audit({ action: 'answer', entity: `Task/${taskId}`, detail: JSON.stringify(detail) })
-    return moved
-  }
-  throw new Refusal(422, refused as Issue)
-}
-
-/** A partner sees, and so sends, no notes but its own: those of the service stay. */
-function withAllNotes(moved: Task, before: Task, { role }: Pick<Caller, 'role'>): Task {
-  if (role !== 'partner' || moved.note === before.note) return moved
-  const said = new Set(moved.note?.map((one) => JSON.stringify(one)))
-  return { ...moved, note: [...(before.note ?? []).filter((one) => !said.has(JSON.stringify(one))), ...(moved.note ?? [])] }
-}
-
-/** What a partner says of its Task it reads back (see `partnersView`). */
-function keepOwnWords({ situation, put }: Change, { id, note, output, statusReason }: Task): void {
-  const owner = [...situation.told.values()].find(
-    ({ shelf, body }) => shelf.startsWith('partner:') && body?.resourceType === 'Task' && body.id === id,
-  )
-  if (!owner?.body) return
-  const { note: _n, output: _o, statusReason: _r, ...rest } = owner.body as Task
-  const words = { ...(note ? { note } : {}), ...(output ? { output } : {}), ...(statusReason ? { statusReason } : {}) }
-  put(owner.shelf, { ...rest, ...words }, owner.basis)
-}
-
-const openMoves = (moves: readonly Partial<HandoverState>[]): string =>
-  moves.length
-    ? `Open from here: ${moves.map(({ status, businessStatus }) => [status, businessStatus].filter(Boolean).join(' as ')).join(', ')}.`
-    : 'It is final.'
 
 function onShelf({ situation }: Change, caller: Caller, id: string): Stored {
   const stored = caller.role === 'partner' ? situation.told.get(`${caller.shelf} Task/${id}`) : situation.record.get(`Task/${id}`)

@@ -18,7 +18,7 @@ import type { Filled, Scope } from '../mapping.ts'
 import { type Grounds, groundsFor } from './doubt.ts'
 import { fillFor } from './overriding.ts'
 import { resourcesOf, type Situation, tasksOf } from './situation.ts'
-import { handoverKey, handoverKeyFor } from './task.ts'
+import { cameToNothing, handoverKey, handoverKeyFor } from './task.ts'
 
 /** An activity of the plan, and the partner who is to carry it out. */
 export type Wanted = { activity: Activity; partner: Partner; adapter: Adapter }
@@ -75,7 +75,7 @@ export function consider(situation: Situation): Understanding {
 /** Of partners of one kind that one activity names, the first that has not said no; when all have, the last. */
 function inOrder(situation: Situation, plan: string, wanted: readonly Wanted[]): Wanted[] {
   if (wanted.every(({ activity }) => activity.choice === undefined)) return [...wanted]
-  const no = new Set(tasksOf(situation).flatMap((task) => (/^(rejected|failed)$/.test(task.status) ? (handoverKey(task) ?? []) : [])))
+  const no = new Set(tasksOf(situation).flatMap((task) => (cameToNothing(task) ? (handoverKey(task) ?? []) : [])))
   const saidNo = ({ partner, activity }: Wanted) => no.has(handoverKeyFor(plan, partner.id, activity.key))
   const groups = Map.groupBy(wanted, (one) => (one.activity.choice === undefined ? one : `${one.activity.choice} ${one.partner.kind}`))
   const chosen = new Set([...groups.values()].map((group) => group.find((one) => !saidNo(one)) ?? group.at(-1)))

@@ -16,11 +16,12 @@ import { bringForward } from '../store/timers.ts'
 import type { Change } from './change.ts'
 import type { Considered, Understanding, Wanted } from './consider.ts'
 import { isAvailable, withTrigger } from './enhanced.ts'
+import { followHand, type Over, recall } from './recall.ts'
 import { referralInError, refOf, type Situation, serviceShelf } from './situation.ts'
 import { resume, suspend } from './suspend.ts'
 import { handedOn, mayTakeOver } from './taken-over.ts'
-import { handoverKey, handoverKeyFor, inState, newHandover, ownerOf, stateOf } from './task.ts'
-import { handoversOf, stripTasks, takeContentOff, tell, tellToStop } from './tell.ts'
+import { cameToNothing, handoverKey, handoverKeyFor, inState, newHandover, stateOf } from './task.ts'
+import { handoversOf, stripTasks, takeContentOff, tell } from './tell.ts'
 import { ask, moveTo, stepFor, waitFor, waitToAsk } from './wait.ts'
 
 /** Handovers under these states hold content on the partner's shelf. */
@@ -61,7 +62,7 @@ export function planPartner(
     }
     // Taken back just now and still asked for by the plan: it begins again and waits, so that a person sees it; where it can not begin, it
     // is waited for all the same.
-    else if (isTakenBack(change, task)) {
+    else if (!cameToNothing(task) && isTakenBack(change, task)) {
       const again = mayStart ? begin(change, found as Case, wanted) : undefined
       if (again) settle(change, considered as Considered, wanted, again, mayStart)
       notAsked.set(wanted, again)
@@ -71,7 +72,9 @@ export function planPartner(
   const planned = new Set((over && !over.handedOn ? [] : (considered?.wanted ?? [])).map((wanted) => keyOf(found as Case, wanted)))
   for (const task of tasks) {
     if (kept.has(task.id)) continue
-    if (!planned.has(handoverKey(task) as string)) recall(change, task, over ?? { why: 'it is no longer part of the plan' })
+    const wantedStill = planned.has(handoverKey(task) as string)
+    if (!wantedStill) recall(change, task, over ?? { why: 'it is no longer part of the plan' })
+    followHand(change, task, wantedStill)
   }
   if (considered?.unsigned && live.length) for (const task of live) awaitSignature(change, considered, task)
   else if (considered && live.length) tell(change, considered, live, toRemind(change, known, considered, live))
@@ -96,9 +99,6 @@ const toRemind = (change: Change, known: Understanding, { partner }: Considered,
       .filter((task) => partner.channel.name !== 'pull' && isOpen(task.status) && stepFor(change, known, task).remind)
       .map(({ id }) => id as string),
   )
-
-/** `ended`: as it should, so that what was done stays done. `handedOn`: to another service, so that what partners are at goes on. */
-type Over = { why: string; ended?: true; handedOn?: true }
 
 /** Told what is certain, and the agreement may have meant more, or less: the person has to be asked. */
 function askWhatWasMeant(change: Change, { partner, decision, filled }: Considered): void {
@@ -137,10 +137,7 @@ const keyOf = (found: Case, { partner, activity }: Wanted): string => handoverKe
 /** The handover that counts for a key: the one under way or done; one that ended otherwise only when a person must replace it. */
 function current(tasks: readonly Task[], key: string): Task | undefined {
   const same = tasks.filter((task) => handoverKey(task) === key)
-  return (
-    same.find((task) => holds.has(task.status as string) || task.status === 'draft') ??
-    same.find((task) => task.status === 'rejected' || task.status === 'failed')
-  )
+  return same.find((task) => holds.has(task.status as string) || task.status === 'draft') ?? same.find(cameToNothing)
 }
 
 const isTakenBack = ({ situation }: Change, { id }: Task): boolean =>
@@ -172,7 +169,7 @@ function begin(change: Change, found: Case, wanted: Wanted): Task {
 function settle(change: Change, considered: Considered, wanted: Wanted, task: Task, mayStart: boolean): Task | undefined {
   const { filled, opens } = considered
   const { status, businessStatus } = stateOf(task)
-  if (status === 'rejected' || status === 'failed' || businessStatus === 'cancellation-requested') return undefined
+  if (cameToNothing(task) || businessStatus === 'cancellation-requested') return undefined
   if (filled.outcome !== 'ready') {
     if (status === 'draft') block(change, considered, task)
     else if (considered.decision.reason.code === 'capacity-review') {
@@ -245,25 +242,6 @@ const whyAndWhatNow = ({ filled, decision }: Considered): string =>
   `${filled.outcome === 'withheld' ? filled.because : decision.because}.${decision.permitsAnything ? '' : ` ${remedyWords(decision.reason)}`}`
 
 const missingWords = (missing: readonly string[]): string => `the record does not say ${missing.join(', ')}`
-
-/** Takes a handover back: silently when it never left, by a notice without content when it may have arrived. */
-function recall(change: Change, task: Task, { why, ended }: Over): void {
-  const { situation } = change
-  const { status, businessStatus } = stateOf(task)
-  if (!isOpen(status) && status !== 'completed') return
-  const history = situation.owed.filter((row) => row.task === task.id)
-  const reached = history.some((row) => row.state === 'delivered' || row.attempts > 0)
-  const isNotice = ({ reason }: (typeof history)[number]) => reason === 'revoke' || reason === 'end'
-  const toldToStop = history.some(isNotice)
-  for (const row of history) if (/^(due|sending|parked)$/.test(row.state) && !isNotice(row)) change.void(row, `taken back: ${why}`)
-  let taken = task
-  if (status === 'draft' || status === 'requested') taken = moveTo(change, task, 'cancelled', 'recalled-message', why)
-  else if (isOpen(status) && businessStatus !== 'cancellation-requested')
-    taken = moveTo(change, task, status, 'cancellation-requested', why)
-  if (taken !== task)
-    change.audit({ action: 'recall', entity: `Task/${task.id}`, recipient: ownerOf(task), detail: JSON.stringify({ because: why }) })
-  if (reached && !toldToStop) tellToStop(change, taken, ended && status === 'completed' ? 'completed' : 'revoked')
-}
 
 function requestOf(change: Change, task: Task, wanted: Wanted) {
   return {

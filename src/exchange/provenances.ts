@@ -7,7 +7,8 @@
  * @see domain/consent.md B7; docs/adr/0007-audit-rendered.md
  */
 import type { Provenance, ProvenanceAgent, Reference } from '@medplum/fhirtypes'
-import { type HandoverState, stateWords } from '../domain/handover.ts'
+import type { HandoverState } from '../domain/handover.ts'
+import { stateWords } from '../domain/handover-words.ts'
 import { isPhase, phaseWords } from '../domain/lifecycle.ts'
 import { clientId } from '../fhir/balp.ts'
 import type { SearchQuery } from '../fhir/search.ts'

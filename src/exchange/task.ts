@@ -4,7 +4,8 @@
  * A handover's identifier names what it is for (plan, partner, activity), so that looking again finds it again.
  */
 import type { ServiceRequest, Task } from '@medplum/fhirtypes'
-import type { BusinessStatus, HandoverState, HandoverStatus } from '../domain/handover.ts'
+import type { HandoverState } from '../domain/handover.ts'
+import { type BusinessStatus, type HandoverStatus, isBookkeeping } from '../domain/handover-words.ts'
 import { codeIn } from '../domain/resources.ts'
 import type { Suspension } from '../domain/returned.ts'
 import { BASE, ours, taskCode, ukCore } from '../fhir/systems.ts'
@@ -14,6 +15,8 @@ export const handoverId = `${BASE}/Id/handover`
 export const referralId = `${BASE}/Id/referral`
 /** Extension of a handover on hold for custody: where it stood (`status`, `businessStatus`, `reason`). The service's own. */
 export const stoodAt = `${BASE}/StructureDefinition/handover-stood-at`
+/** Extension: a person ended it though the plan still asks for it, so that it does not begin again by itself. The service's own. */
+const byHand = `${BASE}/StructureDefinition/handover-by-hand`
 
 export const isHandover = (task: Task): boolean => hasIdentifier(task, handoverId)
 export const isReferralAnswer = (task: Task): boolean => hasIdentifier(task, referralId)
@@ -48,14 +51,22 @@ export function inState(task: Task, state: HandoverState, at: string, reason?: T
   }
 }
 
-function withoutStood(task: Task): Task {
+const withoutStood = (task: Task): Task => without(task, stoodAt)
+
+function without(task: Task, ...urls: string[]): Task {
   const { extension, ...rest } = task
-  const left = extension?.filter(({ url }) => url !== stoodAt)
+  const left = extension?.filter(({ url }) => !urls.includes(url))
   return left?.length === extension?.length ? task : { ...rest, ...(left?.length ? { extension: left } : {}) }
 }
 
-/** Business states that are the exchange's own bookkeeping: a partner does not see them. */
-const internal: ReadonlySet<string> = new Set(['preparing', 'queued', 'delivered', 'consent-blocked', 'chasing', 'escalated'])
+export const isByHand = ({ extension }: Task): boolean => extension?.some(({ url }) => url === byHand) === true
+export const markByHand = (task: Task): Task =>
+  isByHand(task) ? task : { ...task, extension: [...(task.extension ?? []), { url: byHand, valueBoolean: true }] }
+export const unmarkByHand = (task: Task): Task => without(task, byHand)
+
+/** Its partner said no or could not, or a person ended it though the plan asks for it: somebody else has to be found, by a person. */
+export const cameToNothing = (task: Task): boolean =>
+  /^(rejected|failed)$/.test(task.status) || (isByHand(task) && /^(cancelled|entered-in-error)$/.test(task.status))
 
 /**
  * The Task as it stands on its partner's shelf. What staff write to it (a reason, a note, a result) is free text that no mapping knows
@@ -64,7 +75,7 @@ const internal: ReadonlySet<string> = new Set(['preparing', 'queued', 'delivered
  * @param own what the partner itself said of it before; `release`: it may know where the person is
  */
 export function partnersView(kept: Task, own: OwnWords | undefined, { release }: { release: boolean } = { release: true }): Task {
-  const task = withoutTrigger(withoutStood(kept))
+  const task = withoutTrigger(without(kept, stoodAt, byHand))
   const { businessStatus } = stateOf(task)
   const { note, output, statusReason, ...silent } = task
   const said = (one: unknown) => JSON.stringify(one)
@@ -85,7 +96,7 @@ export function partnersView(kept: Task, own: OwnWords | undefined, { release }:
       ? { ...rest, businessStatus: why, statusReason: { text: statusReason?.text as string } }
       : rest
   }
-  if (!businessStatus || !internal.has(businessStatus)) return seen
+  if (!isBookkeeping(businessStatus)) return seen
   const { businessStatus: _ours, lastModified: _when, ...rest } = seen
   return { ...rest, lastModified: task.authoredOn as string }
 }
@@ -107,7 +118,7 @@ export function bare(task: Task): Task {
     input: _in,
     output: _out,
     ...rest
-  } = withoutStood(task)
+  } = without(task, stoodAt, byHand)
   return rest
 }
 

@@ -26,6 +26,7 @@ const reasons = [
   // What another RECONNECT service is told as a partner's reason (`BASE/CodeSystem/rejection-reason`).
   'at-capacity',
   'wrong-recipient',
+  'id-or-address-demanded',
   'unsafe',
   'other',
 ] as const

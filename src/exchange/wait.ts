@@ -3,22 +3,24 @@
  * When that is, `domain/chase.ts` says; here it becomes a timer, a work item, a state.
  */
 import type { Task } from '@medplum/fhirtypes'
-import { addWorkingDays, endOfDay, today } from '../domain/calendar.ts'
+import { addWorkingDays, earliestRelease, endOfDay, today } from '../domain/calendar.ts'
 import { chase, dueBy, type Matter, type Pace, type Step, usualPace } from '../domain/chase.ts'
-import { isOpen } from '../domain/handover.ts'
+import { isOpen, rejectionReasons } from '../domain/handover.ts'
+import { codeIn } from '../domain/resources.ts'
+import { ours } from '../fhir/systems.ts'
 import type { Change } from './change.ts'
 import type { Understanding, Wanted } from './consider.ts'
 import { serviceShelf, tasksOf } from './situation.ts'
-import { inState, ownerOf, stateOf } from './task.ts'
+import { cameToNothing, inState, ownerOf, stateOf } from './task.ts'
 
 /** @param planned the plan still asks this of this partner */
 export function waitFor(change: Change, known: Understanding, task: Task, planned: boolean): void {
   const name = nameOf(change, task)
   const { status, businessStatus } = stateOf(task)
-  if (status === 'rejected' || status === 'failed') {
+  if (cameToNothing(task)) {
     if (!planned) return
     const { reason, words } = others(change, task)
-    ask(change, task, reason, `${name} can not help. ${words}`)
+    ask(change, task, reason, `${whyNot(change, task)} ${words}`)
     return
   }
   if (!isOpen(status) || status === 'draft') return
@@ -27,14 +29,27 @@ export function waitFor(change: Change, known: Understanding, task: Task, planne
   if (step.next) change.wait(`${timerFor(stands)}:${task.id}`, step.next)
   if (!step.ask) return
   const { matter, of } = step.ask
-  if (of === 'worker') ask(change, task, matter, words[matter](name))
+  if (of === 'worker' || matter === 'cancellation-unconfirmed') ask(change, task, matter, words[matter](name))
   else ask(change, task, 'escalated', `For the supervisor: ${words[matter](name)} The named worker was asked before, and it has not moved.`)
+}
+
+/** Why nothing comes of it there, in words a navigator can act on. */
+function whyNot(change: Change, task: Task): string {
+  const [name, kind] = [nameOf(change, task), change.situation.directory.partners.get(ownerOf(task))?.kind]
+  if (!/^(rejected|failed)$/.test(task.status)) return `${name} is no longer asked: it was taken back by hand.`
+  const code = codeIn(task.statusReason, ours('rejection-reason'))
+  // Neither is needed to register with a practice, and want of them is no reason to refuse (gp-registration.md 1).
+  if (code === 'id-or-address-demanded' && kind === 'gp-registration')
+    return `${name} asked for proof of identity or address, which nobody needs to register. Tell them so.`
+  return code && code !== 'other'
+    ? `${name} can not help: ${rejectionReasons[code as keyof typeof rejectionReasons]}.`
+    : `${name} can not help.`
 }
 
 /** Who else could be asked, by name. Whom the plan names in second place was asked already, as soon as the first said no. */
 function others({ situation }: Change, task: Task): { reason: 'replace' | 'no-alternative'; words: string } {
   const { partners } = situation.directory
-  const refused = new Set(tasksOf(situation).flatMap((one) => (/^(rejected|failed)$/.test(one.status) ? ownerOf(one) : [])))
+  const refused = new Set(tasksOf(situation).flatMap((one) => (cameToNothing(one) ? ownerOf(one) : [])))
   const kind = partners.get(ownerOf(task))?.kind
   const left = [...partners.values()].filter((one) => one.kind === kind && !one.retired && !refused.has(one.id)).map(({ name }) => name)
   const names = `${left.slice(0, mostNamed).join(', ')}${left.length > mostNamed ? ` or another of ${left.length}` : ''}`
@@ -57,14 +72,16 @@ export function stepFor({ situation }: Change, known: Understanding, task: Task)
       .filter(({ state }) => state !== 'void')
       .map(({ createdAt }) => createdAt)
       .sort()[0] ?? since
-  const release = known.case?.custody?.left ?? known.case?.custody?.releaseDate
+  const { left, releaseDate, basis, releaseDateType: type } = known.case?.custody ?? {}
+  const release = left ?? releaseDate
+  const earliest = left ?? (releaseDate && earliestRelease({ date: releaseDate, ...(basis ? { basis } : {}), ...(type ? { type } : {}) }))
   const answerBy =
     task.restriction?.period?.end ?? endOfDay(addWorkingDays(today(new Date(asked)), adapter?.window.answerWithinWorkingDays ?? 2))
   const reminded = messages.filter(({ reason }) => reason === 'reminder').map(({ createdAt }) => createdAt)
   const pace: Pace = { ...usualPace, ...adapter?.chase }
   return chase(
     { ...stateOf(task), since, asked, answerBy, reminded, closesWith: adapter?.closesWith ?? [] },
-    { now: situation.now.toISOString(), ...(release ? { release } : {}) },
+    { now: situation.now.toISOString(), ...(release ? { release } : {}), ...(earliest ? { earliest } : {}) },
     pace,
   )
 }
@@ -106,7 +123,8 @@ const words: Readonly<Record<Matter, (name: string) => string>> = {
   'appointment-cancelled': (name) => `An appointment with ${name} was cancelled. Ask ${name} for another, and tell the person.`,
   'no-outcome': (name) => `${name} accepted, and has not said how it ended. Ask whether the person was seen.`,
   'not-registered': (name) => `${name} accepted, and has not said that the person is registered. Ask them.`,
-  'cancellation-unconfirmed': (name) => `${name} was asked to stop five working days ago and has not confirmed. Speak to them.`,
+  'cancellation-unconfirmed': (name) =>
+    `For the supervisor: ${name} was asked to stop five working days ago and has not confirmed. Speak to them and record what they say, or end it without (cancelled-unconfirmed).`,
   'awaiting-information': (name) => `${name} asked for more information before going on.`,
 }
 

@@ -74,13 +74,13 @@ describe('no answer', () => {
     expect((await gateway.owed('delivered')).map(({ reason }) => reason)).toEqual(['new', 'revoke'])
   })
 
-  test('what never arrived is not reminded of, and somebody phones two days before release', async () => {
+  test('what never arrived is not reminded of, and somebody phones before Easter, since two days before release is a bank holiday', async () => {
     gateway.partner('recovery').answers = 503
-    await gateway.handIn(caseBundle({ releaseDate: '2026-04-06', plan: ['recovery'] }))
+    await gateway.handIn(caseBundle({ releaseDate: '2026-04-08', plan: ['recovery'] }))
     await gateway.turn('2026-04-04T00:00:00Z')
     expect(await asks('recovery')).toEqual(['not-arrived'])
     expect(standing(await gateway.handover('recovery'))).toBe('requested queued')
-    await gateway.turn('2026-04-06T00:00:00Z')
+    await gateway.turn('2026-04-08T00:00:00Z')
     expect(await asks('recovery')).toContain('escalated')
   })
 
@@ -93,7 +93,7 @@ describe('no answer', () => {
         .filter(({ about }) => about.startsWith('chase:'))
         .map(({ dueAt }) => dueAt)
     expect(await timers()).toEqual(['2026-04-10T23:00:00.000Z'])
-    await moveRelease(at.Patient!, '2026-04-12')
+    await moveRelease(at.Patient!, '2026-04-14') // two days before is a Sunday: Friday
     expect(await timers()).toEqual(['2026-04-09T23:00:00.000Z'])
     await gateway.turn('2026-04-10T00:00:00Z')
     expect(await asks('recovery')).toEqual(['no-answer'])

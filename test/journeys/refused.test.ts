@@ -58,7 +58,7 @@ const asks = async () => (await gateway.work()).map(({ reason, words }) => `${re
 test('the plan names nobody else: a person is told who else the directory has', async () => {
   await refuse('at-capacity')
   expect(await asks()).toContainEqual(
-    'replace: Partner recovery can not help. Name another partner in the plan (Second recovery), or stop this activity there and say why.',
+    'replace: Partner recovery can not help: no capacity. Name another partner in the plan (Second recovery), or stop this activity there and say why.',
   )
 })
 

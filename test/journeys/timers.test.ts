@@ -20,8 +20,8 @@ const standingOf = async (gateway: Gateway, patient: string) => ({
 })
 const without = (all: Awaited<ReturnType<typeof standingOf>>) => ({
   ...all,
-  // One late reminder stands for all that were missed.
-  owed: new Set(all.owed),
+  // Whoever looks late asks the person who is due, and reminds no partner of what somebody phones about by then.
+  owed: all.owed.filter((reason) => reason !== 'reminder'),
   // Each gateway has ids of its own.
   timers: all.timers.map(({ about, dueAt }) => `${about.split(':')[0]} ${dueAt}`),
 })

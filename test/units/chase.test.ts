@@ -44,11 +44,41 @@ describe('unanswered', () => {
   })
 
   test('release in a week: phoned by two days before, the supervisor on the day', () => {
-    expect(story(10, '2026-03-08')).toEqual([
-      '2026-03-05 remind, chasing',
-      '2026-03-06 chasing, worker no-answer',
-      '2026-03-08 escalated, supervisor no-answer',
+    expect(story(10, '2026-03-11', { answerBy: endOfDay('2026-03-06') })).toEqual([
+      '2026-03-07 remind, chasing',
+      '2026-03-09 chasing, worker no-answer',
+      '2026-03-11 escalated, supervisor no-answer',
     ])
+  })
+
+  test('two days before release is a Sunday, a Saturday or a bank holiday: phoned on the last working day before it', () => {
+    const slow = { answerBy: endOfDay('2026-04-20') }
+    const phoned = (release: string) =>
+      story(60, release, slow)
+        .find((line) => line.includes('worker'))
+        ?.slice(0, 10)
+    expect(phoned('2026-03-17')).toBe('2026-03-13') // a Tuesday
+    expect(phoned('2026-03-16')).toBe('2026-03-13') // a Monday
+    expect(phoned('2026-04-08')).toBe('2026-04-02') // the Wednesday after Easter Monday
+    expect(phoned('2026-03-18')).toBe('2026-03-16') // a Wednesday: two days are two days
+  })
+
+  test('a Friday release may come two working days early: everything counts from the first day on which they may walk out', () => {
+    const slow = { ...asked, answerBy: endOfDay('2026-03-30') }
+    const on = (now: string) => brief(chase(slow, { now: `${now}:00.000Z`, release: '2026-03-20', earliest: '2026-03-18' }))
+    expect(on('2026-03-15T23:59')).toBe('')
+    expect(on('2026-03-16T00:00')).toBe('chasing, worker no-answer')
+    expect(on('2026-03-17T23:59')).toBe('chasing, worker no-answer')
+    expect(on('2026-03-18T00:00')).toBe('escalated, supervisor no-answer')
+  })
+
+  test('a day that nobody works is no release day to wait for: the supervisor before it', () => {
+    expect(story(10, '2026-03-08').at(-1)).toBe('2026-03-07 escalated, supervisor no-answer')
+  })
+
+  test('looked at for the first time after three weeks: the supervisor is asked, and neither the reminder nor the phone call is made up for', () => {
+    expect(brief(at('2026-03-25T09:00', '2026-05-20'))).toBe('escalated, supervisor no-answer')
+    expect(brief(at('2026-03-08T09:00', '2026-05-20'))).toBe('chasing, worker no-answer')
   })
 
   test('asked on the eve of release: phoned the next day, without waiting for two working days', () => {
@@ -78,7 +108,7 @@ describe('unanswered', () => {
   test('not arrived: nobody is reminded of what is not there, and somebody phones all the same', () => {
     expect(story(8, '2026-03-08', { businessStatus: 'queued' })).toEqual([
       '2026-03-06 worker not-arrived',
-      '2026-03-08 supervisor not-arrived',
+      '2026-03-07 supervisor not-arrived',
     ])
   })
 
@@ -97,7 +127,7 @@ describe('unanswered', () => {
 })
 
 describe('accepted', () => {
-  const books = { ...usualPace, bookedDaysBeforeRelease: 7 }
+  const books = { ...usualPace, readyDaysBeforeRelease: 7 }
   const accepted = { status: 'accepted', businessStatus: 'accepted', closesWith: ['engaged'] } as const
 
   test('no appointment a week before release: a reminder, then a phone call, then the supervisor', () => {
@@ -110,9 +140,28 @@ describe('accepted', () => {
   })
 
   test('nobody came: somebody asks why at once, and the supervisor after five working days without another appointment', () => {
-    expect(story(12, '2026-03-01', { status: 'in-progress', businessStatus: 'did-not-attend', closesWith: ['engaged'] })).toEqual([
+    expect(story(9, '2026-02-20', { status: 'in-progress', businessStatus: 'did-not-attend', closesWith: ['engaged'] })).toEqual([
       '2026-03-02 worker did-not-attend',
+      '2026-03-05 remind, worker did-not-attend',
       '2026-03-10 supervisor did-not-attend',
+    ])
+  })
+
+  test('nobody came, and release is near: the supervisor by release day', () => {
+    expect(
+      story(12, '2026-03-04', { status: 'in-progress', businessStatus: 'did-not-attend', closesWith: ['engaged'] }).slice(0, 2),
+    ).toEqual(['2026-03-02 worker did-not-attend', '2026-03-04 supervisor did-not-attend'])
+  })
+
+  test('a practice that accepted registers before release: reminded a week before, phoned two days before, the supervisor on the day', () => {
+    const pace = { ...usualPace, readyDaysBeforeRelease: 7, outcomeDaysAfterRelease: 7, quietDays: 7 }
+    const practice = { ...accepted, closesWith: ['registered'] } as const
+    expect(story(60, '2026-03-20', practice, pace)).toEqual([
+      '2026-03-13 remind',
+      '2026-03-18 worker not-registered',
+      '2026-03-20 supervisor not-registered',
+      // A last reminder, while the supervisor is at it.
+      '2026-03-25 remind, supervisor not-registered',
     ])
   })
 
@@ -125,6 +174,13 @@ describe('accepted', () => {
       '2026-03-31 supervisor not-registered',
     ])
   })
+})
+
+test('asked to stop: the supervisor is asked once five working days are over without an answer, and never the worker', () => {
+  const stopping = { status: 'accepted', businessStatus: 'cancellation-requested', since: '2026-04-01T10:00:00.000Z' } as const
+  // Wednesday before Easter: Thursday, Tuesday, Wednesday, Thursday, Friday.
+  expect(brief(at('2026-04-10T22:59', '2026-04-03', stopping))).toBe('')
+  expect(brief(at('2026-04-10T23:00', '2026-04-03', stopping))).toBe('supervisor cancellation-unconfirmed')
 })
 
 test('the day a partner should have been asked by is over at midnight', () => {

@@ -1,17 +1,7 @@
 import { array, assert, constantFrom, property } from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  type Actor,
-  type BusinessStatus,
-  beginning,
-  closesLoop,
-  type HandoverState,
-  type HandoverStatus,
-  isOpen,
-  move,
-  moves,
-  stateWords,
-} from '../../src/domain/handover.ts'
+import { type Actor, beginning, closesLoop, type HandoverState, isOpen, move, moves } from '../../src/domain/handover.ts'
+import { type BusinessStatus, type HandoverStatus, stateWords } from '../../src/domain/handover-words.ts'
 
 const at = (state: string): HandoverState => {
   const [status, businessStatus] = state.split('/')
@@ -138,6 +128,24 @@ describe('what is refused', () => {
     expect(go(from, to, actor, { text: ' ' })).toHaveProperty('refused')
     expect(go(from, to, actor, { code: 'other' })).toHaveProperty('next')
   })
+})
+
+describe('waiting for information', () => {
+  test.each([
+    ['in-progress', 'in-progress/in-progress'],
+    ['completed/engaged', 'completed/engaged'],
+    ['failed/not-engaged', 'failed/not-engaged'],
+    ['rejected', 'rejected/rejected'],
+    ['in-progress/appointment-booked', 'in-progress/appointment-booked'],
+    ['in-progress/attended', 'in-progress/attended'],
+  ])('%s needs no word before it', (to, next) =>
+    expect(go('on-hold/awaiting-information', to, 'recipient', because)).toEqual({ next: at(next) }),
+  )
+})
+
+test('a partner is not told how often it was chased', () => {
+  expect(go('requested/escalated', 'completed', 'recipient')).toMatchObject({ refused: expect.stringContaining('from “asked”') })
+  expect(go('requested/escalated', 'completed', 'navigator')).toMatchObject({ refused: expect.stringContaining('escalated') })
 })
 
 describe('saying things twice', () => {
