@@ -3,7 +3,7 @@
  * it about the same handover, by the partner's eyes: nothing else is looked at.
  */
 import type { Bundle, Observation, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
-import { dayWords } from '../console/words.ts'
+import { dayWords } from '../domain/words.ts'
 
 export type News = {
   kind: 'new' | 'change' | 'reminder' | 'hold' | 'ended' | 'stop'

@@ -2,7 +2,7 @@
  * What the parts of the first page share.
  */
 import { html } from 'hono/html'
-import { dayWords, longDate, timeOfDay } from '../console/words.ts'
+import { dayWords, longDate, timeOfDay } from '../domain/words.ts'
 
 export type Html = ReturnType<typeof html>
 

@@ -3,7 +3,7 @@
  * escaped by `html`. `browser/page.js` asks for it again each second and exchanges what has changed.
  */
 import { html, raw } from 'hono/html'
-import { longDate, timeOfDay } from '../console/words.ts'
+import { longDate, timeOfDay } from '../domain/words.ts'
 import { inbox } from './inbox-card.ts'
 import type { InboxView } from './inbox-view.ts'
 import type { Line } from './journal.ts'

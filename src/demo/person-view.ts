@@ -2,7 +2,6 @@
  * A person's journey as the first page and the summary show it, read from the record each time; nothing is kept for it.
  */
 import type { Task } from '@medplum/fhirtypes'
-import { byWords, dayWords } from '../console/words.ts'
 import { today } from '../domain/calendar.ts'
 import type { Custody } from '../domain/case.ts'
 import { offeredBefore } from '../domain/contacts.ts'
@@ -12,6 +11,7 @@ import { stateWords } from '../domain/handover-words.ts'
 import { isFinal, type Phase, phaseWords } from '../domain/lifecycle.ts'
 import { closures } from '../domain/outcomes.ts'
 import { given } from '../domain/resources.ts'
+import { byWords, dayWords } from '../domain/words.ts'
 import { type Considered, consider, type Understanding } from '../exchange/consider.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { type Life, lifeOf } from '../exchange/life.ts'

@@ -1,7 +1,7 @@
 /**
  * `npm start`: the whole journey on an empty machine. Prints what happens to each person, and keeps printing as the clock is turned.
  */
-import { dayWords, timeOfDay } from '../console/words.ts'
+import { dayWords, timeOfDay } from '../domain/words.ts'
 import { traceOf } from '../log.ts'
 import { type Demo, startDemo } from './demo.ts'
 import type { Line } from './journal.ts'

@@ -2,8 +2,8 @@
  * What happens to the eight people outside the exchange: prisons and courts decide, and the service's case system says so.
  */
 import type { Observation } from '@medplum/fhirtypes'
-import { dayWords } from '../console/words.ts'
 import { addDays } from '../domain/calendar.ts'
+import { dayWords } from '../domain/words.ts'
 import type { Agenda } from './agenda.ts'
 import type { Client } from './client.ts'
 import type { Journal } from './journal.ts'

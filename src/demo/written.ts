@@ -2,7 +2,7 @@
  * A message in plain words: what it says, line by line, for whoever reads it without knowing FHIR. Read from the message alone.
  */
 import type { Bundle, CodeableConcept, Observation, Resource } from '@medplum/fhirtypes'
-import { dayWords } from '../console/words.ts'
+import { dayWords } from '../domain/words.ts'
 
 /** 'Medicine', 'Methadone 1 mg/ml oral solution, 40 ml once a day'. */
 export type Written = { label: string; words: string }

@@ -3,6 +3,7 @@
  * one that was a mistake. Part of the plan step.
  */
 import { consentPhase, renewal } from '../domain/consent-phase.ts'
+import { longDate } from '../domain/words.ts'
 import { auditOf } from '../store/audit.ts'
 import type { Database } from '../store/database.ts'
 import type { Change } from './change.ts'
@@ -23,7 +24,7 @@ export function askAboutConsents(change: Change, known: Understanding): void {
     const about = `consent-renewal:${consent.id}`
     if (ends.askFrom > situation.now.toISOString()) change.wait(about, ends.askFrom)
     else {
-      const words = `The person’s agreement ends after ${ends.lastDay}. Their named worker asks them whether it is to go on, and records what they say. Without a new one everybody is told to stop.`
+      const words = `The person’s agreement ends after ${longDate(ends.lastDay)}. Their named worker asks them whether it is to go on, and records what they say. Without a new one everybody is told to stop.`
       change.ask({ about, reason: 'consent-renewal', words })
     }
   }

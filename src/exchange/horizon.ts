@@ -4,6 +4,7 @@
  */
 import { v7 as newId } from 'uuid'
 import { bankHolidaysKnownUntil, bankHolidaysRunOut, today } from '../domain/calendar.ts'
+import { longDate } from '../domain/words.ts'
 import { openOfServices, openWorkItem, resolveWorkItem } from '../store/work-items.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -25,7 +26,7 @@ export async function noticeHorizon(exchange: Pick<Exchange, 'database' | 'direc
   }
   settled.delete(database)
   const asked = new Set(open.map(({ service }) => service))
-  const words = `Bank holidays are known until ${bankHolidaysKnownUntil}, and dates after that are already being counted: working days then leave out weekends only. Ask whoever runs the exchange to install a newer version.`
+  const words = `Bank holidays are known until ${longDate(bankHolidaysKnownUntil)}, and dates after that are already being counted: working days then leave out weekends only. Ask whoever runs the exchange to install a newer version.`
   const missing = [...directory().services.keys()].filter((service) => !asked.has(service))
   if (missing.length)
     await database.atomically(missing.map((service) => openWorkItem({ id: newId(), service, about: reason, reason, words, openedAt: at })))

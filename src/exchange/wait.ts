@@ -7,6 +7,7 @@ import { addWorkingDays, earliestRelease, endOfDay, today } from '../domain/cale
 import { chase, dueBy, type Matter, type Pace, type Step, usualPace } from '../domain/chase.ts'
 import { isOpen, rejectionReasons } from '../domain/handover.ts'
 import { codeIn } from '../domain/resources.ts'
+import { longDate } from '../domain/words.ts'
 import { ours } from '../fhir/systems.ts'
 import type { Change } from './change.ts'
 import type { Understanding, Wanted } from './consider.ts'
@@ -103,7 +104,7 @@ export function waitToAsk(change: Change, known: Understanding, { partner, adapt
   const about = `due:${task?.id ?? `${partner.id}:${activity.key}`}`
   if (overFrom > change.situation.now.toISOString()) change.wait(about, overFrom)
   else {
-    const late = `${partner.name} should have been asked by ${day}, ${adapter.window.dueDays} days before release, and has not been.`
+    const late = `${partner.name} should have been asked by ${longDate(day)}, ${adapter.window.dueDays} days before release, and has not been.`
     change.ask({
       about,
       reason: 'not-asked-in-time',

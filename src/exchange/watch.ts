@@ -11,6 +11,7 @@ import { isOpen } from '../domain/handover.ts'
 import { underWay } from '../domain/lifecycle.ts'
 import { nextHandingOver } from '../domain/named-worker.ts'
 import { given } from '../domain/resources.ts'
+import { longDate } from '../domain/words.ts'
 import type { Change } from './change.ts'
 import type { Life } from './life.ts'
 import { ofType, resourcesOf } from './situation.ts'
@@ -59,10 +60,10 @@ function beforeRelease(change: Change, { request, contacts, referredOn }: Life, 
   const moved = movedForward({ date: release, ...(basis ? { basis } : {}), ...(type ? { type } : {}) })
   const warnFrom = moved.may ? addWorkingDays(moved.earliest, -warnWorkingDays) : release
   if (day >= release) {
-    const words = `Release was expected on ${release}. Record that the person has left, or the new date: until then nobody is told that they are out.`
+    const words = `Release was expected on ${longDate(release)}. Record that the person has left, or the new date: until then nobody is told that they are out.`
     change.ask({ about, reason: 'release-day', words })
   } else if (moved.may) {
-    const words = `Release on ${release} may come as early as ${moved.earliest}, because services are shut after it. See that everything is ready by then.`
+    const words = `Release on ${longDate(release)} may come as early as ${longDate(moved.earliest)}, because services are shut after it. See that everything is ready by then.`
     if (day >= warnFrom) change.wait(`release-day:${request.id}`, startOfDay(release).instant)
     from(change, about, warnFrom, { reason: 'release-early', words })
   } else change.wait(about, startOfDay(release).instant)
@@ -95,17 +96,16 @@ function afterRelease(change: Change, life: Life, released: string): void {
   const end = planEnd(released, facts.extendedUntil)
   const about = `plan-end:${request.id}`
   if (day > end.ends) {
-    const words = `Support was to end on ${end.ends}, and was neither ended nor extended. A supervisor decides now: end it ($close) or say why it has to go on ($extend).`
+    const words = `Support was to end on ${longDate(end.ends)}, and was neither ended nor extended. A supervisor decides now: end it, or say why it has to go on.`
     change.ask({ about, reason: 'plan-overdue', words })
   } else {
-    const words = `Support ends on ${end.ends}. Review it with the person: end it ($close), or ask a supervisor for more time where ending it would harm their health ($extend).`
+    const words = `Support ends on ${longDate(end.ends)}. Review it with the person: end it, or ask a supervisor for more time where ending it would harm their health.`
     if (day >= end.reviewFrom) change.wait(`plan-over:${request.id}`, startOfDay(end.ends, 1).instant)
     from(change, about, end.reviewFrom, { reason: 'plan-end', words })
   }
 
   if (day <= end.ends && mayPropose(goals, loops, reasons)) {
-    const words =
-      'Everything that was asked for has come to something. End the support ($close), or say in the plan what is still to be done.'
+    const words = 'Everything that was asked for has come to something. End the support, or say in the plan what is still to be done.'
     change.ask({ about: `closure:${request.id}`, reason: 'closure-proposed', words })
   }
 }

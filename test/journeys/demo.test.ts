@@ -192,6 +192,8 @@ describe('the story, in order', () => {
     expect(page).toContain('<time datetime="2026-03-03T11:00:00.000Z">Tuesday 3 March 2026, 11:00</time>')
     expect(page).toContain('Nothing more is going to happen by itself.')
     expect(page).not.toMatch(/somebody<|\bundefined\b/)
+    // Words for people: a date is a day, an operation of the API is what it does.
+    for (const { words } of demo.journal.lines) expect(words).not.toMatch(/\d{4}-\d\d-\d\d|\$\w/)
   })
 
   test('probation never learned of Daniel’s treatment, and nobody but Enhanced RECONNECT of Joseph’s risk', () => {

@@ -93,7 +93,7 @@ test('straightforward: referred, agreed, met twice, released, engaged within thr
 
   // The day comes, and nobody has said that the person is out.
   await gateway.turn('2026-05-13T08:00:00Z')
-  expect(await wordsOf('release-day')).toMatch(/Release was expected on 2026-05-13/)
+  expect(await wordsOf('release-day')).toMatch(/Release was expected on Wednesday 13 May 2026/)
   await custody(patient, '2026-05-13', '2026-05-13')
   expect(await phase(request)).toBe('post-release')
   expect(await asked()).not.toContain('release-day')
@@ -155,7 +155,7 @@ describe('referred after release', () => {
     expect(await asked()).toContain('check-21')
     expect(await wordsOf('review')).toMatch(/Three weeks after release/)
     await gateway.turn('2026-09-03T23:00:00Z')
-    expect(await wordsOf('plan-end')).toMatch(/Support ends on 2026-10-02/)
+    expect(await wordsOf('plan-end')).toMatch(/Support ends on Friday 2 October 2026/)
     await gateway.turn('2026-10-02T23:00:00Z')
     expect(await wordsOf('plan-overdue')).toMatch(/A supervisor decides now/)
     expect(await asked()).not.toContain('plan-end')
@@ -178,7 +178,7 @@ test('released on 31 August: support ends on the last day of February, looked at
   const [patient, request] = [at.Patient as string, await theReferral()]
   // The Monday is a bank holiday: whoever is due then may leave on the working day before, or up to two before that.
   await gateway.turn('2026-08-20T08:00:00Z')
-  expect(await wordsOf('release-early')).toMatch(/may come as early as 2026-08-26/)
+  expect(await wordsOf('release-early')).toMatch(/may come as early as Wednesday 26 August 2026/)
   await custody(patient, '2026-08-31', '2026-08-31')
   const extend = (until: string, ...more: ParametersParameter[]) =>
     operate(
@@ -192,7 +192,7 @@ test('released on 31 August: support ends on the last day of February, looked at
   await gateway.turn('2027-01-30T23:59:00Z')
   expect(await asked()).not.toContain('plan-end')
   await gateway.turn('2027-01-31T00:00:00Z')
-  expect(await wordsOf('plan-end')).toMatch(/Support ends on 2027-02-28/)
+  expect(await wordsOf('plan-end')).toMatch(/Support ends on Sunday 28 February 2027/)
 
   const same = await extend('2027-05-31', someone('approver', 'nav igator', 'supervisor'))
   expect([same.status, issuesOf(same)[0]?.expression]).toEqual([422, "Parameters.parameter.where(name='approver')"])
@@ -201,14 +201,14 @@ test('released on 31 August: support ends on the last day of February, looked at
   expect([once.status, phaseOn(once.body)]).toEqual([200, 'extended'])
   expect(await asked()).not.toContain('plan-end')
   await gateway.turn('2027-05-03T08:00:00Z')
-  expect(await wordsOf('plan-end')).toMatch(/Support ends on 2027-05-31/)
+  expect(await wordsOf('plan-end')).toMatch(/Support ends on Monday 31 May 2027/)
   expect((await extend('2027-08-31')).status).toBe(200)
 
   // Nobody looks, and support is not silently over: a supervisor is asked. What has ended is not extended any more.
   await gateway.turn('2027-08-31T22:59:00Z')
   expect(await asked()).not.toContain('plan-overdue')
   await gateway.turn('2027-08-31T23:00:00Z')
-  expect(await wordsOf('plan-overdue')).toMatch(/Support was to end on 2027-08-31/)
+  expect(await wordsOf('plan-overdue')).toMatch(/Support was to end on Tuesday 31 August 2027/)
   const late = await extend('2027-12-31')
   expect([late.status, issuesOf(late)[0]?.text]).toEqual([422, expect.stringContaining('before its end, never after')])
 
