@@ -4,6 +4,7 @@
 import { Temporal } from 'temporal-polyfill'
 import * as z from 'zod'
 import { readWebhookSecrets, type WebhookSecrets } from './access/webhook.ts'
+import { type LookPace, usualLookPace } from './domain/look-pace.ts'
 import { readYears, usualYears, type Years } from './domain/retention.ts'
 
 export type Config = {
@@ -29,12 +30,14 @@ export type Config = {
   keepMessagesDays: number
   /** Days for which a repeated request gets its first answer. */
   keepAnswersDays: number
+  /** Days for which events about nobody here are kept: whoever they are about may still be referred. */
+  keepEventsDays: number
   /** A kind of partner whose mapping nobody signed is told nothing. */
   requireSignedMappings: boolean
   /** Who may send events of HMPPS as signed webhooks, and with which secrets. */
   webhooks?: WebhookSecrets
   /** The HMPPS External API: its address, our key to it, and the certificate we show (PEM). */
-  hmpps?: { url: string; key: string; cert: string; certKey: string }
+  hmpps?: { url: string; key: string; cert: string; certKey: string; pace: LookPace }
   /** The queue HMPPS puts events into (SQS), and the file that holds the credentials of the moment. */
   queue?: { url: string; region: string; credentialsFile: string }
   /** Where the manual clock starts; absent: real time. */
@@ -70,6 +73,7 @@ export function readConfig(env: Environment, readText: (path: string) => string)
       retentionYears: data.RETENTION_YEARS,
       keepMessagesDays: data.KEEP_MESSAGES_DAYS,
       keepAnswersDays: data.KEEP_ANSWERS_DAYS,
+      keepEventsDays: data.KEEP_EVENTS_DAYS,
       requireSignedMappings: data.REQUIRE_SIGNED_MAPPINGS === 'true',
       ...(data.HMPPS_API_URL
         ? {
@@ -78,6 +82,7 @@ export function readConfig(env: Environment, readText: (path: string) => string)
               key: (data.HMPPS_API_KEY ?? data.HMPPS_API_KEY_FILE) as string,
               cert: data.HMPPS_API_CERT_FILE as string,
               certKey: data.HMPPS_API_CERT_KEY_FILE as string,
+              pace: { dailyFromDays: data.HMPPS_API_DAILY_FROM_DAYS, everyDays: data.HMPPS_API_EVERY_DAYS },
             },
           }
         : {}),
@@ -206,6 +211,8 @@ function environment(readText: (path: string) => string) {
       RETENTION_YEARS: retention.default(usualYears),
       KEEP_MESSAGES_DAYS: wholeNumber(7, 36_500).default(90),
       KEEP_ANSWERS_DAYS: wholeNumber(7, 36_500).default(30),
+      // 28 days after release somebody may still be referred (reconnect.md T2), and a week.
+      KEEP_EVENTS_DAYS: wholeNumber(1, 365).default(35),
       HMPPS_WEBHOOK_SECRETS: webhooks.optional(),
       HMPPS_API_URL: publicUrl.refine((url) => url.startsWith('https:'), 'must be https.').optional(),
       HMPPS_QUEUE_URL: publicUrl.refine((url) => url.startsWith('https:'), 'must be https.').optional(),
@@ -216,6 +223,8 @@ function environment(readText: (path: string) => string) {
       HMPPS_QUEUE_CREDENTIALS_FILE: z.string().optional(),
       HMPPS_API_KEY: z.string().optional(),
       HMPPS_API_KEY_FILE: fileText.optional(),
+      HMPPS_API_DAILY_FROM_DAYS: wholeNumber(0, 365).default(usualLookPace.dailyFromDays),
+      HMPPS_API_EVERY_DAYS: wholeNumber(1, 90).default(usualLookPace.everyDays),
       HMPPS_API_CERT_FILE: pemFile('CERTIFICATE').optional(),
       HMPPS_API_CERT_KEY_FILE: pemFile('PRIVATE KEY').optional(),
       CLOCK: manual.optional(),

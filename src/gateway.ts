@@ -118,7 +118,9 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
     publicUrl: config.publicUrl,
     signOffs: () => ({ required: config.requireSignedMappings, hashes, signatures: loaded.signatures }),
     fetch: outgoing(known.reach),
-    ...(config.hmpps ? { hmpps: hmppsApi(config.hmpps, outgoing(known.reach, {}, undefined, config.hmpps)) } : {}),
+    ...(config.hmpps
+      ? { hmpps: hmppsApi(config.hmpps, outgoing(known.reach, {}, undefined, config.hmpps)), lookPace: config.hmpps.pace }
+      : {}),
   })
   // One gateway works on one database file, so whatever is leased was in the hands of the one before.
   await database.atomically([releaseLeases(open.exchange.now().toISOString())])
@@ -179,8 +181,8 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
   const stopTidying = wakeUp(
     nightly,
     async () => {
-      const { retentionYears: years, keepMessagesDays: messagesDays, keepAnswersDays: answersDays } = config
-      const tidied = await keepHouse(open.exchange, { years, messagesDays, answersDays })
+      const { retentionYears: years, keepMessagesDays: messagesDays, keepAnswersDays: answersDays, keepEventsDays: eventsDays } = config
+      const tidied = await keepHouse(open.exchange, { years, messagesDays, answersDays, eventsDays })
       const pages = await giveBack(database)
       if (tidied.answers + tidied.messages + tidied.review + pages > 0) log('info', 'house.kept', { ...tidied, pages })
       const found = await reconcile(open.exchange, { rest: nightRest, signal: ending.signal })

@@ -231,8 +231,8 @@ async function open(config: Config, env: Env): Promise<Gateway> {
       })
       const at = new Date()
       if (at.getUTCHours() !== nightHour || at.getUTCMinutes() !== nightMinute) return
-      const { retentionYears: years, keepMessagesDays: messagesDays, keepAnswersDays: answersDays } = config
-      log('info', 'house.kept', await keepHouse(exchange, { years, messagesDays, answersDays }))
+      const { retentionYears: years, keepMessagesDays: messagesDays, keepAnswersDays: answersDays, keepEventsDays: eventsDays } = config
+      log('info', 'house.kept', await keepHouse(exchange, { years, messagesDays, answersDays, eventsDays }))
       // As many people as there is time for, from where the night before came to.
       await work(cronTakingMs, async (own) => log('info', 'reconciled', await reconcile(own.exchange, { withinMs: reconcilingMs })))
     },

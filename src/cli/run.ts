@@ -10,6 +10,7 @@ import { checkCase } from './case.ts'
 import { applyFile } from './directory.ts'
 import { listDisclosures } from './disclosures.ts'
 import { erasePerson, holdPerson } from './erase.ts'
+import { listEvents } from './events.ts'
 import { rotate } from './keys.ts'
 import { listLanes, pauseLane, resumeLane } from './lanes.ts'
 import { newPartner } from './new-partner.ts'
@@ -37,6 +38,7 @@ export const verbs: readonly Verb[] = [
   resumeLane,
   listWork,
   resolveOne,
+  listEvents,
   reconcileNow,
   listRefusals,
   whoWasTold,

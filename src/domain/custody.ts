@@ -72,6 +72,8 @@ const minuteMs = 60_000
 /** The prison's cautious events come 45 to 55 minutes late and not at all when a movement was a slip (hmpps.md 4). */
 const slipMs = 45 * minuteMs
 const settleMs = 60 * minuteMs
+/** Ours: so long after somebody was taken to hospital the API may still show them in prison. */
+const catchesUpMs = 24 * 60 * minuteMs
 
 /** @param now instant: what was said at once counts when nobody took it back for an hour */
 export function custodyOf(assertions: readonly Assertion[], now: string): CustodyState {
@@ -231,7 +233,7 @@ const found: Readonly<Record<string, Whereabouts>> = {
 function find(state: CustodyState, one: Assertion, said: Extract<Said, { kind: 'found' }>): void {
   const { at } = one
   if (said.inPrison) {
-    if (state.left && said.received && said.received <= state.left) return
+    if (isBehind(state, at, said.received)) return
     const recaptured = state.where === 'at-large'
     const again = gone.has(state.where)
     beAt(state, 'in-prison', at)
@@ -249,6 +251,14 @@ function find(state: CustodyState, one: Assertion, said: Extract<Said, { kind: '
   if (where || gone.has(state.where) || state.where === 'hospital') return
   beAt(state, 'unexplained', at)
   doubt(state, one, 'left-unexplained')
+}
+
+/** What the API shows may be older than what an event told of a way out: the day somebody was received tells, and a death is no mistake of its. */
+function isBehind({ where, whereSince, left }: CustodyState, at: string, received: string | undefined): boolean {
+  if (where === 'died') return true
+  if (!whereSince || where === 'unexplained') return false
+  if (where === 'hospital') return Date.parse(at) - Date.parse(whereSince) < catchesUpMs
+  return gone.has(where) && received !== undefined && received <= (left ?? today(new Date(whereSince)))
 }
 
 function stateAs(state: CustodyState, at: string, said: Extract<Said, { kind: 'stated' }>): void {

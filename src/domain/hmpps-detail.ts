@@ -6,10 +6,10 @@
  */
 import { londonDate } from './calendar.ts'
 import type { Said } from './custody.ts'
+import { crnShape, isObject, type Json, nomsShape } from './hmpps-rules.ts'
 import type { DateSaid } from './release-dates.ts'
 
-type Json = Readonly<Record<string, unknown>>
-type Found = Omit<DateSaid, 'source' | 'saidAt'>
+type Dated = Omit<DateSaid, 'source' | 'saidAt'>
 
 /** Where each date stands; an override before what was calculated. */
 const places: readonly (readonly [type: string, part: string, ...fields: string[]])[] = [
@@ -26,8 +26,8 @@ const places: readonly (readonly [type: string, part: string, ...fields: string[
 ]
 
 /** `sentences/latest-key-dates-and-adjustments`: the dates that end custody. */
-export function keyDates(data: Json): Found[] {
-  const dates = places.flatMap(([type, part, ...fields]): Found[] => {
+export function keyDates(data: Json): Dated[] {
+  const dates = places.flatMap(([type, part, ...fields]): Dated[] => {
     const there = data[part]
     if (!isObject(there)) return []
     const date = fields.map((field) => dayIn(there[field])).find((day) => day !== undefined)
@@ -52,10 +52,11 @@ export function baseLocation(data: Json): Extract<Said, { kind: 'found' }> | und
   }
 }
 
-export type Numbers = { noms?: string; crn?: string; limited: boolean }
+/** Whom it has under the number: other numbers, every day of birth, whether probation limits who may look. */
+export type Found = { noms?: string; crn?: string; birthDates: string[]; limited: boolean }
 
-/** `/v1/persons/{id}`: the numbers that belong together, and whether probation limits who may look. */
-export function numbersOf(data: Json): Numbers {
+/** `/v1/persons/{id}`: what says who it is; nothing else of it is looked at. */
+export function personIn(data: Json): Found {
   const [prison, probation] = [data.prisonerOffenderSearch, data.probationOffenderSearch].map((part) => (isObject(part) ? part : {}))
   const of = (part: Json | undefined, name: string) =>
     isObject(part?.identifiers) ? textOf(part.identifiers[name])?.toUpperCase() : undefined
@@ -63,13 +64,19 @@ export function numbersOf(data: Json): Numbers {
   const crn = of(probation, 'deliusCrn') ?? of(prison, 'deliusCrn')
   const limited = [prison, probation].some((part) => part?.currentRestriction === true || part?.currentExclusion === true)
   return {
-    ...(noms && /^[A-Z]\d{4}[A-Z]{2}$/.test(noms) ? { noms } : {}),
-    ...(crn && /^[A-Z]{1,2}\d{6}$/.test(crn) ? { crn } : {}),
+    ...(noms && nomsShape.test(noms) ? { noms } : {}),
+    ...(crn && crnShape.test(crn) ? { crn } : {}),
+    birthDates: [...new Set([prison, probation].flatMap(birthDatesIn))],
     limited,
   }
+}
+
+/** Aliases have days of birth of their own. */
+function birthDatesIn(part: Json | undefined): string[] {
+  const aliases = Array.isArray(part?.aliases) ? part.aliases.filter(isObject) : []
+  return [part?.dateOfBirth, ...aliases.map(({ dateOfBirth }) => dateOfBirth)].flatMap((day) => dayIn(day) ?? [])
 }
 
 const dayIn = (value: unknown): string | undefined => (typeof value === 'string' ? londonDate(value.trim()) : undefined)
 /** Live answers carry spaces at the end. */
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value.trim() ? value.trim() : undefined)
-const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)

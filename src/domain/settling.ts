@@ -20,6 +20,7 @@ const settled = new Map<string, Settling>(
     'hmpps-hidden': 'closed',
     'hmpps-limited': 'closed',
     'hmpps-identity': 'closed',
+    'hmpps-other-person': 'closed',
     'hmpps-recall': 'closed',
     'hmpps-risk': 'closed',
     'hmpps-absence': 'closed',

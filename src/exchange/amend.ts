@@ -12,6 +12,7 @@ import type { Exchange, Hand } from './exchange.ts'
 import { changed } from './fence.ts'
 import { plan } from './plan.ts'
 import { type Situation, situationOf } from './situation.ts'
+import { learnUnseen } from './unseen.ts'
 
 const attempts = 20
 
@@ -49,7 +50,9 @@ export async function commit<Result>(
 ): Promise<Result> {
   const under = situations.map((situation) => startChange(situation, actor))
   const result = await change(under)
+  const unseen: Statement[] = []
   for (const one of under) {
+    unseen.push(...(await learnUnseen(exchange.database, one, exchange.hmpps !== undefined)))
     await learnToldInError(exchange.database, one.situation)
     await learnAlike(exchange.database, one, under)
     plan(one)
@@ -58,9 +61,10 @@ export async function commit<Result>(
   const units = under.map((one) => one.statements())
   const more = alongside(result)
   // Everything is as it was, of people who are known: nothing but their revisions would be written.
-  if (more.length === 0 && situations.every(({ revision }, n) => revision !== undefined && units[n]?.length === 1)) return result
+  if (more.length + unseen.length === 0 && situations.every(({ revision }, n) => revision !== undefined && units[n]?.length === 1))
+    return result
   try {
-    await exchange.database.atomically([...units.flat(), ...more])
+    await exchange.database.atomically([...units.flat(), ...unseen, ...more])
   } catch (error) {
     for (const { hand } of held) hand.letGo()
     throw error
@@ -70,6 +74,7 @@ export async function commit<Result>(
     situations.map(({ patient }) => patient),
   )
   for (const { hand, message } of held) hand.send(message)
+  if (unseen.length) exchange.look?.()
   const partners = under.flatMap((one) => one.owing()).map(({ message }) => message.partner)
   if (partners.length) exchange.wake([...new Set(partners)])
   return result
@@ -89,7 +94,7 @@ async function takenFor(exchange: Exchange, under: readonly Change[]): Promise<{
 }
 
 /** A lost race over what we read; anything else (a taken unique key) is for the caller to understand. */
-export const isRace = (error: unknown): boolean => error instanceof Conflict && /^(revision|version|owed)$/.test(error.what)
+export const isRace = (error: unknown): boolean => error instanceof Conflict && /^(revision|version|owed|event)$/.test(error.what)
 
 /** Nothing is known to have changed but the time: look again. */
 export const lookAgain = (exchange: Exchange, patient: string): Promise<unknown> =>

@@ -11,6 +11,7 @@ import { isLeft } from '../domain/settling.ts'
 import { withMeta } from '../fhir/messages.ts'
 import { type AuditRow, recordAuditRows } from '../store/audit.ts'
 import { mustChange, type Statement } from '../store/database.ts'
+import { lookUpAt } from '../store/events.ts'
 import { type NewOwed, type Owed, owe, type Standing, voidOwed } from '../store/owed.ts'
 import { newPerson, nextRevision } from '../store/people.ts'
 import { newId } from '../store/random.ts'
@@ -52,6 +53,8 @@ export type Change = {
   owe(message: Message): void
   void(owed: Standing, note: string): void
   wait(about: string, dueAt: string): void
+  /** HMPPS is asked about the person as soon as somebody looks. */
+  lookUp(): void
   ask(question: Question): void
   audit(row: Omit<AuditRow, 'id' | 'at' | 'who' | 'service' | 'patient' | 'requestId' | 'address'>): void
   /** What will be owed anew and is due. `first`: nothing owed before holds it back. */
@@ -156,6 +159,9 @@ export function startChange(situation: Situation, actor: Actor): Change {
     },
     wait(about, dueAt) {
       waits.set(about, dueAt)
+    },
+    lookUp() {
+      extra.push(lookUpAt({ patient: situation.patient, service: situation.service.id }, newId(), at))
     },
     ask({ of, ...question }) {
       const { about, reason, words } = question

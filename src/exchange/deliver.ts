@@ -271,9 +271,17 @@ function whereTo({ channel }: Partner): string | undefined {
   return typeof to === 'string' ? to : undefined
 }
 
-/** Half a minute, doubled at each attempt up to four hours, and up to a fifth more or less so that messages do not march in step. */
+/** Attempts within about two hours. */
+const often = 12
+/**
+ * Half a minute, doubled at each attempt; no longer than a quarter of an hour in the first two, so that a partner that was away for half of
+ * one is told a new release date within it; then doubled again up to four hours. Up to a fifth more or less, so that messages do not march
+ * in step.
+ */
 export function backoffMs(attemptsMade: number, chance = Math.random()): number {
-  const base = Math.min(30_000 * 2 ** (attemptsMade - 1), 4 * 3_600_000)
+  const quarterMs = 15 * 60_000
+  const doubled = 30_000 * 2 ** (attemptsMade - 1)
+  const base = attemptsMade <= often ? Math.min(doubled, quarterMs) : Math.min(quarterMs * 2 ** (attemptsMade - often), 4 * 3_600_000)
   return Math.round(base * (0.8 + 0.4 * chance))
 }
 

@@ -6,6 +6,7 @@ import type { Adapter } from '../adapter.ts'
 import type { Channel } from '../channel.ts'
 import type { HmppsApi } from '../channels/hmpps-api.ts'
 import type { Directory } from '../domain/directory.ts'
+import type { LookPace } from '../domain/look-pace.ts'
 import type { SignOffs } from '../domain/sign-off.ts'
 import type { Document } from '../pages/document.ts'
 import type { Database } from '../store/database.ts'
@@ -29,6 +30,8 @@ export type Exchange = {
   take?: (partner: string) => Promise<Hand | undefined>
   /** Where what a thin event of HMPPS does not say can be looked up; absent: a person looks. */
   hmpps?: HmppsApi
+  /** How often it is asked about somebody whom no event was about; absent: as usual. */
+  lookPace?: LookPace
   /** Called after a commit that left something to be looked up. */
   look?: () => void
   /** Called after a commit that owes these partners something. */

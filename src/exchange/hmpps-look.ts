@@ -1,11 +1,12 @@
 /**
- * What a thin event does not say is looked up: dates, place and numbers, compared with what is known, and what is new becomes part of the
- * custody history. It fails: again later, and after a while a person is told. Nobody may look: a person looks.
+ * What a thin event does not say, or no event told of, is looked up: dates, place and numbers, compared with what is known, and what is
+ * new becomes part of the custody history. It fails: again later, and after a while a person is told. Nobody may look: a person looks.
  */
 import type { Patient } from '@medplum/fhirtypes'
 import type { HmppsApi, Looked } from '../channels/hmpps-api.ts'
 import { custodyOf, type Said } from '../domain/custody.ts'
-import { baseLocation, keyDates, numbersOf } from '../domain/hmpps-detail.ts'
+import { baseLocation, type Found, keyDates, personIn } from '../domain/hmpps-detail.ts'
+import { isFinal } from '../domain/lifecycle.ts'
 import { identifierIn } from '../domain/resources.ts'
 import { assertionsIn } from '../fhir/custody.ts'
 import { crn, nomsNumber } from '../fhir/systems.ts'
@@ -14,10 +15,12 @@ import { type DueEvent, eventsDue, fetched, fetching, fetchLater } from '../stor
 import { newId } from '../store/random.ts'
 import { openWorkItem, resolveWorkItemAbout } from '../store/work-items.ts'
 import { amend } from './amend.ts'
-import type { Change } from './change.ts'
+import { consider } from './consider.ts'
 import { keepAssertion } from './custody.ts'
 import type { Exchange } from './exchange.ts'
-import { addNumbers } from './hmpps.ts'
+import { addNumbers } from './hmpps-follow.ts'
+import { lifeOf } from './life.ts'
+import { isMergedAway } from './merge-detail.ts'
 import { resourcesOf, type Situation, situationOf } from './situation.ts'
 
 const atOnce = 4
@@ -49,42 +52,53 @@ async function lookAt(exchange: Exchange, due: DueEvent): Promise<void> {
   const began = exchange.now().toISOString()
   await database.atomically([fetching(due.patient, later(exchange, leaseMinutes))])
   const situation = await situationOf(exchange, due.patient)
-  const id = situation && numbersIn(situation)
-  if (!situation) {
+  if (!situation || !isOfInterest(situation)) {
     await database.atomically([fetched(due.patient, began)])
     return
   }
-  if (!hmpps || !id) return settle(exchange, due, began, 'look-up')
+  const id = numbersIn(situation)
+  if (!hmpps || !id) return settle(exchange, due, began, ask(exchange, due, 'look-up'))
   const [dates, place, person] = await Promise.all([
     look(hmpps, id, 'sentences/latest-key-dates-and-adjustments'),
     look(hmpps, id, 'prisoner-base-location'),
-    id.noms && id.crn ? undefined : look(hmpps, id, ''),
+    // Also for what may have changed about who may look.
+    look(hmpps, id, ''),
   ])
   const failed = [dates, place].find((one) => one.outcome === 'unavailable')
   if (failed?.outcome === 'unavailable') return tryLater(exchange, due, failed.reason)
-  const numbers = person?.outcome === 'found' ? numbersOf(person.data) : undefined
-  const limited = numbers?.limited || dates.outcome === 'hidden'
+  const found = person.outcome === 'found' ? personIn(person.data) : undefined
+  if (found && isSomebodyElse(situation, found)) return settle(exchange, due, began, [question(exchange, due, 'other-person')])
   await amend(
     exchange,
     due.patient,
     source,
     (change) => {
       for (const said of news(change.situation, dates, place)) keepAssertion(change, { source: 'external-api', at: began, said })
-      if (numbers && isSame(id, numbers)) addFound(change, numbers)
+      if (found && isSame(id, found))
+        addNumbers(change, { noms: found.noms ? [found.noms] : [], crn: found.crn ? [found.crn] : [] }, undefined)
       return true
     },
     () => [
       fetched(due.patient, began),
       resolveWorkItemAbout(due.patient, 'hmpps:unreachable', began),
-      ...(limited ? [question(exchange, due, numbers?.limited ? 'limited' : 'hidden')] : []),
+      ...(found?.limited ? [question(exchange, due, 'limited')] : dates.outcome === 'hidden' ? ask(exchange, due, 'hidden') : []),
     ],
   )
 }
 
+/** A record that became part of another one is looked at there; nobody is asked about whom we support no longer. */
+function isOfInterest(situation: Situation): boolean {
+  if (isMergedAway(situation)) return false
+  const life = lifeOf(situation, consider(situation))
+  return life !== undefined && !isFinal(life.phase)
+}
+
 type Ids = { noms?: string; crn?: string }
 
+const personOf = (situation: Situation) => situation.record.get(`Patient/${situation.patient}`)?.body as Patient | undefined
+
 function numbersIn(situation: Situation): Ids | undefined {
-  const patient = situation.record.get(`Patient/${situation.patient}`)?.body as Patient | undefined
+  const patient = personOf(situation)
   const [noms, probation] = [identifierIn(patient?.identifier, nomsNumber), identifierIn(patient?.identifier, crn)]
   return noms || probation ? { ...(noms ? { noms } : {}), ...(probation ? { crn: probation } : {}) } : undefined
 }
@@ -109,20 +123,23 @@ function news({ record, now }: Situation, dates: Looked, place: Looked): Said[] 
 const isSame = (asked: Ids, { noms, crn: probation }: Ids): boolean =>
   (asked.noms !== undefined && asked.noms === noms) || (asked.crn !== undefined && asked.crn === probation)
 
-const addFound = (change: Change, { noms, crn: probation }: Ids): void =>
-  addNumbers(change, { noms: noms ? [noms] : [], crn: probation ? [probation] : [] }, undefined)
+/** A mistyped number leads to another person: whoever was born on none of the days HMPPS has is not who it means. */
+function isSomebodyElse(situation: Situation, { birthDates }: Found): boolean {
+  const { birthDate } = personOf(situation) ?? {}
+  return /^\d{4}-\d{2}-\d{2}$/.test(birthDate ?? '') && birthDates.length > 0 && !birthDates.includes(birthDate as string)
+}
 
 async function tryLater(exchange: Exchange, due: DueEvent, reason: string): Promise<void> {
   const wait = waits[Math.min(due.attempts, waits.length - 1)] as number
   exchange.log('warn', 'hmpps.unavailable', { reason, attempts: due.attempts + 1 })
   await exchange.database.atomically([
     fetchLater(due.patient, later(exchange, wait)),
-    ...(due.attempts + 1 >= patience ? [question(exchange, due, 'unreachable')] : []),
+    ...(due.attempts + 1 >= patience ? ask(exchange, due, 'unreachable') : []),
   ])
 }
 
-async function settle(exchange: Exchange, due: DueEvent, began: string, about: keyof typeof words): Promise<void> {
-  await exchange.database.atomically([fetched(due.patient, began), question(exchange, due, about)])
+async function settle(exchange: Exchange, due: DueEvent, began: string, asked: Statement[]): Promise<void> {
+  await exchange.database.atomically([fetched(due.patient, began), ...asked])
 }
 
 const later = ({ now }: Exchange, minutes: number): string => new Date(now().getTime() + minutes * 60_000).toISOString()
@@ -135,7 +152,13 @@ const words = {
   hidden:
     'Dates or place of this person changed, and HMPPS does not show them to us. What is recorded here stays as it is: ask the prison or probation.',
   limited: 'Probation limits who may look at this person’s record. Check who may see the record here, too.',
+  'other-person':
+    'HMPPS has another date of birth under this person’s prison number or CRN. Nothing was taken from it: find out whose number it is, and correct the record.',
 } as const
+
+/** Only where an event said that something changed: when it was merely time to look, nothing is known to be missing. */
+const ask = (exchange: Exchange, due: DueEvent, about: keyof typeof words): Statement[] =>
+  due.said ? [question(exchange, due, about)] : []
 
 const question = (exchange: Exchange, { patient, service }: DueEvent, about: keyof typeof words): Statement =>
   openWorkItem({

@@ -4,22 +4,22 @@
  */
 import type { Patient } from '@medplum/fhirtypes'
 import type { HmppsEvent } from '../domain/hmpps-event.ts'
-import type { PersonNumbers } from '../domain/hmpps-rules.ts'
 import { custodyIn, custodyObservation } from '../domain/read.ts'
 import { identifierIn } from '../domain/resources.ts'
 import { parseSearch } from '../fhir/search.ts'
 import { crn, nomsNumber } from '../fhir/systems.ts'
-import { Conflict, type Statement } from '../store/database.ts'
-import { eventLike, keepEvent } from '../store/events.ts'
+import { Conflict } from '../store/database.ts'
+import { eventLike, keepEvent, type NewEvent } from '../store/events.ts'
 import { newId } from '../store/random.ts'
 import { searchShelf } from '../store/search.ts'
-import { openWorkItem } from '../store/work-items.ts'
-import { commit, isRace } from './amend.ts'
-import type { Actor, Change } from './change.ts'
-import { keepAssertion } from './custody.ts'
+import { keepNumber } from '../store/unseen-events.ts'
+import { amend, commit, isRace } from './amend.ts'
+import type { Actor } from './change.ts'
 import type { Exchange } from './exchange.ts'
+import { follow, numbersOf, wantsLook } from './hmpps-follow.ts'
 import { isMergedAway } from './merge-detail.ts'
 import { resourcesOf, type Situation, serviceShelf, situationOf } from './situation.ts'
+import { takeAll } from './unseen.ts'
 
 /** Whose word it is. `service`: only people of this service are looked at; absent: of every service here. */
 export type Sender = Actor & { service?: string }
@@ -62,41 +62,24 @@ async function apply(
   kept: { print: string; delivery?: string; body: string },
 ): Promise<Taken> {
   const at = exchange.now().toISOString()
-  const people = event.known ? await peopleWith(exchange, sender, numbersOf(event)) : []
-  const fetching = people.length > 0 && (event.fetch === 'needed' || (event.fetch === 'also' && exchange.hmpps !== undefined))
+  const numbers = numbersOf(event)
+  const people = event.known ? await peopleWith(exchange, sender, numbers) : []
+  const fetching = people.length > 0 && wantsLook(event, exchange.hmpps !== undefined)
   const row = { kind: event.eventType, at, ...kept }
-  if (!people.length) {
-    const id = newId()
-    await exchange.database.atomically([keepEvent({ ...row, id })])
-    return { id, outcome: event.known ? 'nobody' : 'unknown', changed: [], fetching: false }
-  }
+  if (!people.length) return keepUnseen(exchange, sender, event, row)
   const ids = people.map(() => newId())
   const was = people.map(partsOf)
   await commit(
     exchange,
     people,
     sender,
-    (changes) => {
-      for (const change of changes) follow(change, event)
-    },
-    () =>
-      people.flatMap((situation, n): Statement[] => {
-        const { patient, service } = situation
-        return [
-          keepEvent({ ...row, id: ids[n] as string, patient, service: service.id, ...(fetching ? { dueAt: at } : {}) }),
-          ...questions(event, situation, people).map(({ about, words }) =>
-            openWorkItem({
-              id: newId(),
-              service: service.id,
-              patient,
-              about: `hmpps:${about}`,
-              reason: `hmpps-${about}`,
-              words,
-              openedAt: at,
-            }),
-          ),
-        ]
-      }),
+    (changes) => changes.flatMap((change) => follow(change, event)),
+    (asked) => [
+      ...people.map(({ patient, service }, n) =>
+        keepEvent({ ...row, id: ids[n] as string, patient, service: service.id, ...(fetching ? { dueAt: at } : {}) }),
+      ),
+      ...asked,
+    ],
   )
   const changed = people.flatMap((situation, n) => {
     const [before, after] = [was[n] ?? {}, partsOf(situation)]
@@ -107,19 +90,38 @@ async function apply(
   return { id: ids[0] as string, outcome: changed.length ? 'changed' : 'unchanged', changed, fetching }
 }
 
-function follow(change: Change, event: HmppsEvent): void {
-  if (event.says) keepAssertion(change, { source: event.says.source, at: event.occurredAt, said: event.says.said })
-  if (event.identities && !event.identities.moved) addNumbers(change, event.identities.joined, event.identities.removed)
+/** About nobody here: found again when that person is referred (unseen.ts), where we know what follows from it. */
+async function keepUnseen(
+  exchange: Exchange,
+  sender: Sender,
+  event: HmppsEvent,
+  row: Omit<NewEvent, 'id' | 'patient' | 'service'>,
+): Promise<Taken> {
+  const id = newId()
+  const { service } = sender
+  const unknown = event.known ? {} : { unknown: true as const }
+  await exchange.database.atomically([
+    keepEvent({ ...row, id, ...(service ? { service } : {}), ...unknown }),
+    ...(event.known ? numbersOf(event).map((number) => keepNumber(id, number)) : []),
+  ])
+  // Whoever was being referred at this moment did not see it.
+  const meanwhile = event.known ? await peopleWith(exchange, sender, numbersOf(event)) : []
+  for (const { patient } of meanwhile) await takeUnseenOf(exchange, patient)
+  return { id, outcome: event.known ? 'nobody' : 'unknown', changed: [], fetching: false }
 }
 
-const numbersOf = ({ person, identities }: HmppsEvent): PersonNumbers => ({
-  noms: [...new Set([...person.noms, ...(identities?.joined.noms ?? [])])],
-  crn: [...new Set([...person.crn, ...(identities?.joined.crn ?? [])])],
-})
+/** Whatever was kept under a number of this person, when it was not taken with the commit that gave it. */
+export const takeUnseenOf = (exchange: Exchange, patient: string): Promise<unknown> =>
+  amend(
+    exchange,
+    patient,
+    { who: 'exchange' },
+    (change) => takeAll(exchange.database, change, exchange.hmpps !== undefined),
+    (unit) => unit,
+  )
 
 /** Everybody who has one of these numbers. Nobody is created. */
-async function peopleWith(exchange: Exchange, { service }: Sender, { noms, crn: crns }: PersonNumbers): Promise<Situation[]> {
-  const tokens = [...noms.map((value) => `${nomsNumber}|${value}`), ...crns.map((value) => `${crn}|${value}`)]
+async function peopleWith(exchange: Exchange, { service }: Sender, tokens: readonly string[]): Promise<Situation[]> {
   if (!tokens.length) return []
   const services = service ? [service] : [...exchange.directory().services.keys()]
   const found = new Set<string>()
@@ -131,42 +133,6 @@ async function peopleWith(exchange: Exchange, { service }: Sender, { noms, crn: 
   const situations = await Promise.all([...found].map((patient) => situationOf(exchange, patient)))
   // What is part of another record is found there.
   return situations.flatMap((one) => (one && !isMergedAway(one) ? one : []))
-}
-
-/**
- * Numbers that belong to one person, on the record of whoever has one of them: a number of a kind the record lacks, or the one that took
- * its place. Two records of one person are for somebody to look at (`questions`), never joined by an event.
- */
-export function addNumbers(change: Change, { noms, crn: crns }: PersonNumbers, removed: string | undefined): void {
-  const { situation } = change
-  const patient = situation.record.get(`Patient/${situation.patient}`)?.body as Patient | undefined
-  if (!patient) return
-  const identifier = [...(patient.identifier ?? [])].map((one) =>
-    removed !== undefined && one.value === removed && (one.system === nomsNumber || one.system === crn)
-      ? { ...one, use: 'old' as const }
-      : one,
-  )
-  for (const [system, values] of [
-    [nomsNumber, noms],
-    [crn, crns],
-  ] as const) {
-    const has = identifier.filter((one) => one.system === system).map(({ value }) => value)
-    const fresh = values.filter((value) => value !== removed && !has.includes(value))
-    const lacks = has.length === 0 || has.every((value) => value === removed)
-    if (lacks && fresh.length === 1) identifier.unshift({ system, value: fresh[0] as string })
-  }
-  if (JSON.stringify(identifier) === JSON.stringify(patient.identifier ?? [])) return
-  const { version } = change.put(serviceShelf(situation.service.id), { ...patient, identifier })
-  change.audit({ action: 'update', entity: `Patient/${situation.patient}/_history/${version}` })
-}
-
-function questions(event: HmppsEvent, { service, patient }: Situation, people: readonly Situation[]): { about: string; words: string }[] {
-  const others = people.filter((one) => one.service.id === service.id && one.patient !== patient)
-  const asked = event.ask ? [event.ask] : []
-  if (!event.identities || event.identities.moved || !others.length) return asked
-  const words =
-    'HMPPS says that the numbers of two records here belong to one person. Compare this record with the other one and decide whether they are the same.'
-  return [...asked, { about: 'identity', words }]
 }
 
 /** What custody says, part by part. */

@@ -7,21 +7,21 @@
  */
 import { v7 as newId } from 'uuid'
 import type { Years } from '../domain/retention.ts'
-import { purgeEvents } from '../store/events.ts'
 import { purgeReceived } from '../store/inbox.ts'
 import { emptyMessages } from '../store/retention.ts'
+import { purgeUnseen } from '../store/unseen-events.ts'
 import { openOfServices, openWorkItem, resolveWorkItem } from '../store/work-items.ts'
 import { dueForReview } from './erasing.ts'
 import type { Exchange } from './exchange.ts'
 
-export type Keeping = { years: Years; messagesDays: number; answersDays: number }
+export type Keeping = { years: Years; messagesDays: number; answersDays: number; eventsDays: number }
 export type Tidied = { answers: number; messages: number; review: number }
 
 const atOnce = 500
 const dayMs = 86_400_000
 const reason = 'retention-review'
 
-export async function keepHouse(exchange: Exchange, { years, messagesDays, answersDays }: Keeping): Promise<Tidied> {
+export async function keepHouse(exchange: Exchange, { years, messagesDays, answersDays, eventsDays }: Keeping): Promise<Tidied> {
   const { database, now } = exchange
   const ago = (days: number) => new Date(now().getTime() - days * dayMs).toISOString()
 
@@ -32,7 +32,7 @@ export async function keepHouse(exchange: Exchange, { years, messagesDays, answe
     more = gone?.length === atOnce
   }
   for (let more = true; more; await pause()) {
-    const [gone] = await database.atomically([purgeEvents(ago(messagesDays), atOnce)])
+    const [, gone] = await database.atomically(purgeUnseen(ago(eventsDays), atOnce))
     more = gone?.length === atOnce
   }
   let messages = 0

@@ -5,6 +5,7 @@ import type { Adapter } from '../adapter.ts'
 import type { Channel } from '../channel.ts'
 import type { HmppsApi } from '../channels/hmpps-api.ts'
 import type { Directory } from '../domain/directory.ts'
+import type { LookPace } from '../domain/look-pace.ts'
 import type { SignOffs } from '../domain/sign-off.ts'
 import { sealAudit } from '../store/audit-seal.ts'
 import type { Database } from '../store/database.ts'
@@ -48,6 +49,7 @@ export function openExchange(parts: {
   signOffs?: () => SignOffs
   fetch?: typeof globalThis.fetch
   hmpps?: HmppsApi
+  lookPace?: LookPace
 }): Open {
   const exchange: Exchange = {
     ...parts,

@@ -20,6 +20,7 @@ import { followPhase, followTeam } from './follow.ts'
 import { planPartner } from './handovers.ts'
 import { joinReferrals } from './join.ts'
 import { type Life, lifeOf } from './life.ts'
+import { watchDates } from './look-pace.ts'
 import { askAboutHome } from './out-of-area.ts'
 import { waitForReviews } from './overriding.ts'
 import { askAboutNumbers } from './patient.ts'
@@ -45,6 +46,7 @@ export function plan(change: Change): Understanding {
   for (const group of partnersToPlan(change, known)) planPartner(under, known, group.partner, group.considered, group.tasks)
   followTeam(change)
   if (life && known.case) watchLife(under, life, known.case)
+  if (life) watchDates(under, life, known)
   askAboutConsents(under, known)
   askAboutReturn(under, known)
   askAboutHandedBack(under, known)

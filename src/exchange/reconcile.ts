@@ -16,9 +16,11 @@ import { learnToldInError } from './agreements.ts'
 import { lookAgain } from './amend.ts'
 import { type Differences, startChange } from './change.ts'
 import type { Exchange } from './exchange.ts'
+import { takeUnseenOf } from './hmpps.ts'
 import { plan } from './plan.ts'
 import { countRefusals } from './refusals.ts'
 import { type Situation, situationOf } from './situation.ts'
+import { hasUnseen } from './unseen.ts'
 import { unwatched } from './watched.ts'
 
 export type Reconciled = {
@@ -104,6 +106,11 @@ async function one(exchange: Exchange, patient: string, found: Reconciled, write
     if (!situation) {
       found.strangers++
       return
+    }
+    // Two commits at the very same moment: an event was kept for nobody as its person was referred.
+    if (await hasUnseen(exchange.database, situation)) {
+      if (write) await takeUnseenOf(exchange, patient)
+      found.repaired++
     }
     const unexplained = unexplainedOn(situation, await owedInAudit(exchange.database, patient))
     // Looked at in a moment anyhow.

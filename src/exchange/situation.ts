@@ -6,6 +6,7 @@ import type { CareTeam, Consent, PractitionerRole, Resource, Task } from '@medpl
 import type { Adapter } from '../adapter.ts'
 import type { Likeness } from '../domain/alike.ts'
 import type { Directory, Service } from '../domain/directory.ts'
+import { type LookPace, usualLookPace } from '../domain/look-pace.ts'
 import type { Override } from '../domain/override.ts'
 import type { Left } from '../domain/settling.ts'
 import { nobodyAsks, type SignOffs } from '../domain/sign-off.ts'
@@ -43,11 +44,15 @@ export type Situation = {
   merges: Merge[]
   /** Records that may be of the same person; looked for only when something about who the person is was written. */
   alike?: readonly Alike[]
+  /** Events that counted for nobody before, and count here from this change on; by id. */
+  heard?: Set<string>
   /** Every override there ever was about this person. */
   overrides: Override[]
   directory: Directory
   adapters: ReadonlyMap<string, Adapter>
   signOffs: SignOffs
+  /** How often HMPPS is asked about somebody; absent: there is nobody to ask. */
+  looks?: LookPace
   now: Date
   publicUrl: string
 }
@@ -131,6 +136,7 @@ const surroundings = (exchange: Exchange) => ({
   directory: exchange.directory(),
   adapters: exchange.adapters,
   signOffs: exchange.signOffs?.() ?? nobodyAsks,
+  ...(exchange.hmpps ? { looks: exchange.lookPace ?? usualLookPace } : {}),
   now: exchange.now(),
   publicUrl: exchange.publicUrl,
 })

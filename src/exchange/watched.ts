@@ -3,6 +3,7 @@
  * about; one that is about no single handover (the case, the agreement, a return to custody) wakes everything of the person.
  */
 import { isOpen } from '../domain/handover.ts'
+import { lookUpTimer } from './look-pace.ts'
 import { referralInError, resourcesOf, type Situation, tasksOf } from './situation.ts'
 import { isHandover, isHandoverRequest, isReferralAnswer } from './task.ts'
 
@@ -11,7 +12,10 @@ export function unwatched(situation: Situation): string[] {
   const tasks = tasksOf(situation)
   const ids = tasks.map(({ id }) => id as string)
   const owed = new Set(situation.owed.filter(({ state }) => /^(due|sending|parked)$/.test(state)).map(({ task }) => task))
-  const abouts = [...situation.timers.map(({ about }) => about), ...situation.work.map(({ about, task }) => `${about} ${task ?? ''}`)]
+  const abouts = [
+    ...situation.timers.map(({ about }) => about).filter((about) => about !== lookUpTimer),
+    ...situation.work.map(({ about, task }) => `${about} ${task ?? ''}`),
+  ]
   const wakesAll = abouts.some((about) => !ids.some((id) => about.includes(id)))
   const waits = (id: string): boolean => owed.has(id) || abouts.some((about) => about.includes(id))
   const open = tasks.filter((task) => (isHandover(task) || isAsking(task)) && isOpen(task.status as string))

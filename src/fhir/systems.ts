@@ -10,6 +10,8 @@ export const nhsNumber = 'https://fhir.nhs.uk/Id/nhs-number'
 export const odsCode = 'https://fhir.nhs.uk/Id/ods-organization-code'
 export const nomsNumber = `${BASE}/Id/noms-number`
 export const crn = `${BASE}/Id/crn`
+/** What the HMPPS External API knows a person by: opaque, today one of the two before (hmpps.md 1). */
+export const hmppsIdentifier = `${BASE}/Id/hmpps-id`
 export const pncNumber = `${BASE}/Id/pnc`
 export const croNumber = `${BASE}/Id/cro`
 /** What a handover is known by, and a medicine's line in a record. Ours. */

@@ -7,6 +7,7 @@ import { lastReconciled } from '../exchange/reconcile.ts'
 import { lastRefusals } from '../exchange/refusals.ts'
 import { lanes, standingOf } from '../store/lanes.ts'
 import { onItsWay, unsettledCounts } from '../store/owed.ts'
+import { unknownKinds } from '../store/unseen-events.ts'
 import { openWorkCounts } from '../store/work-items.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 
@@ -38,6 +39,9 @@ export function metricsOf({ database, directory, now }: Pick<Exchange, 'database
   metrics.gauge('lane_paused', '1: a person paused sending to this partner.', () => ofLanes(['paused']))
   metrics.gauge('work_items_open', 'What needs a person.', async () =>
     (await openWorkCounts(database)).map(({ service, reason, count }) => ({ labels: { service, reason }, value: count })),
+  )
+  metrics.gauge('hmpps_events_unknown', 'Events of HMPPS that are kept and of a kind we know nothing to do with (`events`).', async () =>
+    (await unknownKinds(database)).reduce((sum, { count }) => sum + count, 0),
   )
   metrics.gauge(
     'refusals',

@@ -1,5 +1,6 @@
 /**
- * Events of other systems: each kept once, and those behind which something has to be fetched until it was.
+ * Events of other systems: each kept once, and those behind which something has to be fetched until it was. What is about people nobody
+ * here knows is kept apart (unseen-events.ts).
  */
 import { type Database, type Statement, sealed, statement, terms } from './database.ts'
 
@@ -9,9 +10,12 @@ export type NewEvent = {
   at: string
   /** Absent: nobody here. */
   patient?: string
+  /** Of the person; of an event about nobody: whose people it may be about. */
   service?: string
   /** Something has to be fetched, from this instant on. */
   dueAt?: string
+  /** We know nothing to do with this kind. */
+  unknown?: true
   /** With who may have said it: what makes it the same event, and the id it was delivered under. */
   print: string
   delivery?: string
@@ -19,7 +23,7 @@ export type NewEvent = {
 }
 
 /** The same event about the same person is there: `Conflict('event.print, event.patient')`. */
-export const keepEvent = ({ id, kind, at, patient, service, dueAt, print, delivery, body }: NewEvent): Statement =>
+export const keepEvent = ({ id, kind, at, patient, service, dueAt, unknown, print, delivery, body }: NewEvent): Statement =>
   statement(
     `insert into event (id, source, kind, at, patient, service, state, due_at, print, delivery, body) values (?, 'hmpps', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     id,
@@ -27,7 +31,7 @@ export const keepEvent = ({ id, kind, at, patient, service, dueAt, print, delive
     at,
     patient ?? '',
     service ?? null,
-    dueAt ? 'due' : 'kept',
+    dueAt ? 'due' : unknown ? 'unknown' : 'kept',
     dueAt ?? null,
     terms([print]),
     delivery ? terms([delivery]) : null,
@@ -44,18 +48,39 @@ export async function eventLike(database: Database, print: string, delivery: str
   return row
 }
 
-export type DueEvent = { id: string; kind: string; patient: string; service: string; attempts: number; firstAt: string }
+/** The kind of what no event said: it was time to look (`lookUpAt`). */
+const look = 'look'
 
-/** People about whom something has to be fetched now, each once, with the event that waited longest. By itself SQLite walks along every event. */
-export const eventsDue = (database: Database, now: string, limit: number): Promise<DueEvent[]> =>
-  database.query(
+/** Something about this person is to be looked up from this instant on, without any event. One row a person. */
+export const lookUpAt = (person: { patient: string; service: string }, id: string, at: string): Statement =>
+  statement(
+    `insert into event (id, source, kind, at, patient, service, state, due_at, print) values (?, 'hmpps', ?, ?, ?, ?, 'due', ?, ?)
+     on conflict (print, patient) do update set at = excluded.at, state = 'due', due_at = excluded.due_at, attempts = 0 where state <> 'due'`,
+    id,
+    look,
+    at,
+    person.patient,
+    person.service,
+    at,
+    terms([`look ${person.patient}`]),
+  )
+
+/** `said`: an event told of it; otherwise it was only time to look. */
+export type DueEvent = { patient: string; service: string; attempts: number; said: boolean }
+
+/** People about whom something has to be fetched now, each once, whoever waited longest first. By itself SQLite walks along every event. */
+export async function eventsDue(database: Database, now: string, limit: number): Promise<DueEvent[]> {
+  const rows = await database.query<Omit<DueEvent, 'said'> & { said: number }>(
     statement(
-      `select id, kind, patient, service, max(attempts) as attempts, min(at) as firstAt from event indexed by event_due
+      `select patient, service, max(attempts) as attempts, max(kind <> ?) as said from event indexed by event_due
        where state = 'due' and due_at <= ? group by patient order by min(due_at) limit ?`,
+      look,
       now,
       limit,
     ),
   )
+  return rows.map((row) => ({ ...row, said: row.said === 1 }))
+}
 
 export async function nextEventDue(database: Database): Promise<string | undefined> {
   const [row] = await database.query<{ at: string | null }>(statement(`select min(due_at) as at from event where state = 'due'`))
@@ -74,13 +99,5 @@ export const fetching = (patient: string, until: string): Statement =>
 export const fetchLater = (patient: string, dueAt: string): Statement =>
   statement(`update event set due_at = ?, attempts = attempts + 1 where patient = ? and state = 'due'`, dueAt, patient)
 
-/** Forgets what is about nobody here and older; what is about a person is kept with the record. Gives one row for each. */
-export const purgeEvents = (before: string, limit: number): Statement =>
-  statement(
-    `delete from event where rowid in (select rowid from event where patient = '' and at < ? order by at limit ?) returning 1`,
-    before,
-    limit,
-  )
-
-const nobody = 'event'
-const placeOf = (id: string): string => `event|${id}`
+export const nobody = 'event'
+export const placeOf = (id: string): string => `event|${id}`

@@ -180,10 +180,11 @@ export const event = sqliteTable(
     /** Its name for what happened; a code of theirs, about nobody. */
     kind: text().notNull(),
     at: text().notNull(),
-    /** Empty: nobody here. */
+    /** Empty: nobody here, or not yet. */
     patient: text().notNull(),
+    /** Of the person; of an event about nobody: whose people it may be about, absent when of all. */
     service: text(),
-    /** kept | due (there is something to fetch) | done */
+    /** kept | due (there is something to fetch) | done | unknown (a kind we know nothing to do with) */
     state: text().notNull(),
     dueAt: text('due_at'),
     attempts: integer().notNull().default(0),
@@ -199,8 +200,15 @@ export const event = sqliteTable(
     index('event_due').on(t.dueAt).where(sql`${t.state} = 'due'`),
     index('event_by_patient').on(t.patient, t.at),
     index('event_by_time').on(t.at),
+    index('event_unknown').on(t.kind, t.at).where(sql`${t.state} = 'unknown'`),
   ],
 )
+
+/** Whom an event about nobody here is about, as a keyed hash of each number: so that it is found when that person is referred. */
+export const eventNumber = sqliteTable('event_number', { term: blob({ mode: 'buffer' }).notNull(), event: text().notNull() }, (t) => [
+  primaryKey({ columns: [t.term, t.event] }),
+  index('event_number_by_event').on(t.event),
+])
 
 /** Message Bundles taken, so that a reused Bundle.id is noticed. */
 export const messageTaken = sqliteTable(

@@ -3,15 +3,16 @@
  * repository; where they are not, this is skipped.
  */
 import { existsSync, globSync, readFileSync } from 'node:fs'
-import type { Observation } from '@medplum/fhirtypes'
+import type { Observation, Patient } from '@medplum/fhirtypes'
 import { describe, expect, test } from 'vitest'
-import { baseLocation, keyDates, numbersOf } from '../../src/domain/hmpps-detail.ts'
+import { baseLocation, keyDates, personIn } from '../../src/domain/hmpps-detail.ts'
 import { readEvent } from '../../src/domain/hmpps-event.ts'
 import { custodyIn, custodyObservation } from '../../src/domain/read.ts'
 import { caseBundle } from '../fixtures/case-bundle.ts'
 import { described } from '../fixtures/described.ts'
 import { type Gateway, openGateway } from '../fixtures/gateway.ts'
-import { handInEvent } from '../fixtures/hmpps.ts'
+import { handInEvent, notification } from '../fixtures/hmpps.ts'
+import { type HmppsPerson, hmppsDouble } from '../fixtures/hmpps-api.ts'
 
 const folder = new URL('../../../shared/examples/hmpps/', import.meta.url)
 const there = existsSync(folder)
@@ -163,11 +164,40 @@ describe.skipIf(!there)(`public HMPPS examples${there ? '' : ' (not here, skippe
       expect(await handIn(file, 'B1357CD')).toMatchObject({ outcome: 'unknown', parts: [], asked: [] })
     })
 
+  /** The example is what the API answers about somebody whom an event was about; @returns what the record says then. */
+  async function lookedUp(answers: Partial<HmppsPerson>, noms = 'B1357CD') {
+    const hmpps = hmppsDouble([{ noms, ...answers }])
+    const gateway: Gateway = await openGateway({ at: '2020-01-10T09:00:00Z', hmpps: hmpps.api })
+    try {
+      const bundle = caseBundle({ noms, releaseDate: null })
+      const stay = custodyObservation((bundle.entry ?? []).flatMap(({ resource }) => resource ?? [])) as Observation
+      stay.effectivePeriod = { start: '2019-04-01' }
+      await gateway.handIn(bundle)
+      await gateway.looked()
+      await gateway.turn('PT2H')
+      const { body } = await handInEvent(gateway, notification('PERSON_STATUS_CHANGED', noms, '2020-01-10T10:00:00'))
+      expect(body.fetching).toBe(true)
+      await gateway.looked()
+      const [patient] = (await gateway.service.find('Patient')) as Patient[]
+      return {
+        custody: custodyIn(custodyObservation(await gateway.service.find('Observation')) as Observation),
+        numbers: patient?.identifier?.flatMap(({ value }) => value ?? []) ?? [],
+        asked: (await gateway.work()).map(({ reason }) => reason).filter((reason) => reason.startsWith('hmpps')),
+      }
+    } finally {
+      await gateway.close()
+    }
+  }
+
   example(
     'external-api/sentences-latest-key-dates-and-adjustments.json',
-    'the dates that end custody, the confirmed one among them',
-    () => {
-      const dates = keyDates(jsonOf('external-api/sentences-latest-key-dates-and-adjustments.json').data)
+    'release expected on 2020-04-20, confirmed; eligibility and licence dates are not kept',
+    async () => {
+      const { data } = jsonOf('external-api/sentences-latest-key-dates-and-adjustments.json')
+      const { custody, asked } = await lookedUp({ dates: data })
+      expect(custody).toMatchObject({ releaseDate: '2020-04-20', releaseDateConfirmed: true })
+      expect(asked).toEqual([])
+      const dates = keyDates(data)
       expect(dates).toEqual(
         expect.arrayContaining([
           { type: 'confirmed', date: '2020-04-20', confirmed: true },
@@ -181,28 +211,25 @@ describe.skipIf(!there)(`public HMPPS examples${there ? '' : ' (not here, skippe
     },
   )
 
-  example('external-api/prisoner-base-location.json', 'in prison at MDI', () => {
-    expect(baseLocation(jsonOf('external-api/prisoner-base-location.json').data)).toEqual({
-      kind: 'found',
-      inPrison: true,
-      prison: 'MDI',
-      lastMovement: 'Admission',
-      received: '2025-04-01',
-    })
+  example('external-api/prisoner-base-location.json', 'in prison at MDI', async () => {
+    const { custody } = await lookedUp({ dates: {}, location: jsonOf('external-api/prisoner-base-location.json').data })
+    expect([custody.where, custody.establishment?.code]).toEqual(['in-prison', 'MDI'])
   })
 
-  example('external-api/person-offender-and-probation-search.json', 'the numbers that belong together', () => {
-    expect(numbersOf(jsonOf('external-api/person-offender-and-probation-search.json').data)).toEqual({
-      noms: 'G2996UX',
-      crn: 'A123123',
-      limited: false,
-    })
+  example('external-api/person-offender-and-probation-search.json', 'the record gets the CRN A123123', async () => {
+    const whole = jsonOf('external-api/person-offender-and-probation-search.json').data
+    // Its two halves have two invented days of birth: the record has neither.
+    const other = await lookedUp({ dates: {}, whole }, 'G2996UX')
+    expect([other.numbers.includes('A123123'), other.asked]).toEqual([false, ['hmpps-other-person']])
+    whole.prisonerOffenderSearch.dateOfBirth = '1987-02-11'
+    const { numbers, asked } = await lookedUp({ dates: {}, whole }, 'G2996UX')
+    expect([numbers.includes('A123123'), asked]).toEqual([true, []])
   })
 
   for (const file of ['external-api/person-responsible-officer.json', 'external-api/risks-mappadetail.json'])
-    example(file, 'not asked for, and nothing in it is taken for a date, a place or a number', () => {
+    example(file, 'never asked for, and nothing in it is taken for a date, a place or a number', () => {
       const { data } = jsonOf(file)
-      expect([keyDates(data), baseLocation(data), numbersOf(data)]).toEqual([[], undefined, { limited: false }])
+      expect([keyDates(data), baseLocation(data), personIn(data)]).toEqual([[], undefined, { birthDates: [], limited: false }])
     })
 
   test('every example there is is one of these', () => {

@@ -165,7 +165,7 @@ export function keepingContract(name: string, open: () => Promise<Database>) {
         keepReceived({ client: 'c', requestId, fingerprint: 'f', at, status: 200, answer: '{}' })
       await database.atomically([received('old', '2034-05-01T00:00:00.000Z'), received('new', '2034-06-20T00:00:00.000Z')])
       const exchange = { database, now: () => now } as Exchange
-      const keeping = { years: usualYears, messagesDays: 90, answersDays: 30 }
+      const keeping = { years: usualYears, messagesDays: 90, answersDays: 30, eventsDays: 35 }
       expect(await keepHouse(exchange, keeping)).toEqual({ answers: 1, messages: 2, review: 1 })
       expect(await keepHouse(exchange, keeping)).toEqual({ answers: 0, messages: 0, review: 1 })
       expect(await Promise.all(['m1', 'm2', 'm3', 'm4'].map(async (id) => (await owedById(database, id))?.body))).toEqual([
@@ -182,7 +182,7 @@ export function keepingContract(name: string, open: () => Promise<Database>) {
     test('a service is asked once to look at what is due, until nothing is', async () => {
       await keepPerson('p1', stored('p1', flag('f1')))
       const exchange = { database, now: () => now } as Exchange
-      const keeping = { years: usualYears, messagesDays: 90, answersDays: 30 }
+      const keeping = { years: usualYears, messagesDays: 90, answersDays: 30, eventsDays: 35 }
       for (let night = 0; night < 3; night++) await keepHouse(exchange, keeping)
       expect(await openWork(database, 'ne')).toMatchObject([
         { reason: 'retention-review', words: expect.stringMatching(/come to the end/) },

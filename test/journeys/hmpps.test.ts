@@ -5,7 +5,7 @@ import { createHmac } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Observation, Patient, Provenance, Resource } from '@medplum/fhirtypes'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { custodyIn, custodyObservation } from '../../src/domain/read.ts'
 import { crn, nomsNumber } from '../../src/fhir/systems.ts'
 import { caseBundle } from '../fixtures/case-bundle.ts'
@@ -139,6 +139,86 @@ describe('a signed webhook', () => {
     for (const change of [{ key: new Uint8Array(32).fill(1) }, { at: now - 400 }, { at: now + 400 }, { id: 'a b' }])
       expect((await post(prisonEvent('released'), change)).status).toBe(401)
     expect((await gateway.rows()).event).toBe(0)
+  })
+})
+
+describe('somebody who would have us believe or fetch something', () => {
+  const post = (body: string, headers: Record<string, string>) =>
+    gateway.app.request('/events/hmpps', { method: 'POST', headers: { 'content-type': 'text/plain', ...headers }, body })
+  const signed = (body: string, { id = 'msg_1', at = Math.floor(Date.now() / 1000), key = webhookKey, over = body } = {}) => ({
+    'webhook-id': id,
+    'webhook-timestamp': String(at),
+    'webhook-signature': `v1,${createHmac('sha256', key).update(`${id}.${at}.${over}`).digest('base64')}`,
+  })
+  const sns = (more: object) =>
+    JSON.stringify({
+      ...envelope(prisonEvent('released', { code: 'DEC' }), 'b1a7'),
+      SignatureVersion: '2',
+      Signature: 'AAAA',
+      SigningCertURL: 'http://169.254.169.254/latest/meta-data/',
+      UnsubscribeURL: 'http://127.0.0.1:9/',
+      ...more,
+    })
+
+  test('no address in an envelope is ever asked, signed or not', async () => {
+    const asked: string[] = []
+    const here = vi.spyOn(globalThis, 'fetch').mockImplementation(async (url) => {
+      asked.push(String(url))
+      return new Response(null, { status: 200 })
+    })
+    try {
+      const bodies = [
+        sns({}),
+        sns({ Type: 'SubscriptionConfirmation', SubscribeURL: 'http://169.254.169.254/', Token: 'x' }),
+        sns({ Type: 'UnsubscribeConfirmation', SubscribeURL: 'https://sns.eu-west-2.amazonaws.com.attacker.test/' }),
+        JSON.stringify({ ...notification('PERSON_STATUS_CHANGED', 'B1357CD'), url: 'http://169.254.169.254/v1/persons/B1357CD' }),
+      ]
+      for (const body of bodies) {
+        expect((await post(body, {})).status).toBe(401)
+        expect((await post(body, signed(body))).status).toBeLessThan(500)
+      }
+      await gateway.looked()
+    } finally {
+      here.mockRestore()
+    }
+    expect(asked).toEqual([])
+    expect([...gateway.logged].join()).not.toMatch(/169\.254|attacker/)
+  })
+
+  test('the signature of SNS is not ours to believe, whatever address it names', async () => {
+    await gateway.handIn(caseBundle())
+    const body = sns({ SigningCertURL: 'https://sns.eu-west-2.amazonaws.com/SimpleNotificationService-0.pem' })
+    expect((await post(body, { 'x-amz-sns-message-type': 'Notification' })).status).toBe(401)
+    expect((await gateway.service.find('Patient'))[0]).not.toHaveProperty('deceasedBoolean')
+  })
+
+  test.each([
+    ['another body', { over: '{}' }],
+    ['another key', { key: new Uint8Array(32).fill(99) }],
+    ['an old time', { at: Math.floor(Date.now() / 1000) - 301 }],
+    ['a time to come', { at: Math.floor(Date.now() / 1000) + 330 }],
+    ['an id with a full stop and a time in it', { id: `a b.${Date.now()}` }],
+  ])('a signature over %s is refused, and nothing is kept', async (_, change) => {
+    const body = sns({})
+    expect((await post(body, signed(body, change))).status).toBe(401)
+    expect((await gateway.rows()).event).toBe(0)
+  })
+
+  test('caught and sent again: once, whichever id or time it claims', async () => {
+    await gateway.handIn(caseBundle())
+    const body = JSON.stringify(prisonEvent('released', { code: 'CR' }))
+    const headers = signed(body)
+    const outcomes = []
+    for (const each of [headers, headers, { ...headers, 'webhook-id': 'msg_2' }, signed(body, { id: 'msg_3' })]) {
+      const answer = await post(body, each)
+      outcomes.push(answer.status === 202 ? ((await answer.json()) as { outcome: string }).outcome : answer.status)
+    }
+    expect(outcomes).toEqual(['changed', 'repeat', 401, 'repeat'])
+  })
+
+  test('a signature beside a token that is not good is a token that is not good', async () => {
+    const body = JSON.stringify(prisonEvent('released', { code: 'CR' }))
+    expect((await post(body, { ...signed(body), authorization: 'Bearer nothing' })).status).toBe(401)
   })
 })
 
@@ -340,12 +420,66 @@ describe('numbers', () => {
     expect(await reasons()).toEqual(['hmpps-identity'])
   })
 
-  test('a merge of two records here joins nothing: a person compares them', async () => {
-    await gateway.handIn(caseBundle())
-    await gateway.handIn(caseBundle({ tag: 'Other', noms: 'B7777CD', nhsNumber: '9990004013' }))
+  test('a merge of two records here joins nothing: merging them is proposed once, with both named', async () => {
+    const one = await gateway.handIn(caseBundle())
+    const other = await gateway.handIn(caseBundle({ tag: 'Other', noms: 'B7777CD', nhsNumber: '9990004013' }))
     await hand(merged('B7777CD', 'B1357CD'))
-    expect(await reasons()).toEqual(['hmpps-identity', 'hmpps-identity'])
     expect(await gateway.service.find('Patient')).toHaveLength(2)
+    const proposed = (await gateway.work()).filter(({ reason }) => reason === 'duplicate')
+    expect(proposed).toHaveLength(1)
+    for (const part of [one.Patient, other.Patient, 'the same prison number', '$merge']) expect(proposed[0]?.words).toContain(part)
+    expect(await reasons()).toEqual([])
+  })
+
+  test('once they are one record, both numbers and an event under either find it', async () => {
+    const one = await gateway.handIn(caseBundle())
+    const other = await gateway.handIn(caseBundle({ tag: 'Other', noms: 'B7777CD', nhsNumber: '9990004013' }))
+    await hand(merged('B7777CD', 'B1357CD'))
+    const said = (name: string, reference: string | undefined) => ({ name, valueReference: { reference } })
+    const answer = await gateway.service.call('POST', '/fhir/Patient/$merge', {
+      resourceType: 'Parameters',
+      parameter: [said('source-patient', one.Patient), said('target-patient', other.Patient)],
+    })
+    expect(answer.status, answer.text).toBe(200)
+    for (const number of ['B1357CD', 'B7777CD']) {
+      const found = await gateway.service.find('Patient', `identifier=${nomsNumber}|${number}`)
+      expect(
+        found.map(({ id }) => `Patient/${id}`),
+        number,
+      ).toContain(other.Patient)
+    }
+    const late = await hand(prisonEvent('received', { noms: 'B1357CD', reason: 'TRANSFERRED', prison: 'DMI' }))
+    expect(late.body.changed).toMatchObject([{ patient: other.Patient }])
+    const after = await hand(prisonEvent('released', { noms: 'B7777CD', code: 'CR', at: '2026-04-02T10:30:00+01:00' }))
+    expect(after.body.changed).toMatchObject([{ patient: other.Patient, parts: expect.arrayContaining(['left']) }])
+  })
+
+  test('a link that contradicts the record changes nothing: a person finds out which is right', async () => {
+    await gateway.handIn(caseBundle())
+    const link = (noms: string, at: string) => ({
+      eventType: 'probation-case.prison-identifier.updated',
+      version: 1,
+      occurredAt: at,
+      personReference: {
+        identifiers: [
+          { type: 'CRN', value: 'X123456' },
+          { type: 'NOMS', value: noms },
+        ],
+      },
+    })
+    await hand(link('B1357CD', '2026-04-02T10:00:00+01:00'))
+    expect(await reasons()).toEqual([])
+    expect((await hand(link('B9999CD', '2026-04-02T10:10:00+01:00'))).body.outcome).toBe('unchanged')
+    expect(await identifiers()).toEqual(['X123456', 'B1357CD'])
+    expect(await reasons()).toEqual(['hmpps-identity'])
+  })
+
+  test('an id of the API that is neither number finds whoever has it', async () => {
+    const bundle = caseBundle()
+    const patient = bundle.entry?.[0]?.resource as Patient
+    patient.identifier?.push({ system: 'https://reconnect.example/fhir/Id/hmpps-id', value: 'H-77' })
+    await gateway.handIn(bundle)
+    expect((await hand(notification('KEY_DATES_AND_ADJUSTMENTS_PRISONER_RELEASE', 'h-77'))).body).toMatchObject({ fetching: true })
   })
 })
 

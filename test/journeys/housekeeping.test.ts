@@ -65,6 +65,7 @@ test('what arrived long ago is emptied and its room given back while requests ar
       retentionYears: usualYears,
       keepMessagesDays: 90,
       keepAnswersDays: 30,
+      keepEventsDays: 35,
       requireSignedMappings: false,
       clock: new Date('2026-09-02T08:00:00.000Z'),
     },

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { adapters } from '../../adapters/index.ts'
 import { channels } from '../../src/channels/index.ts'
 import { run } from '../../src/cli/run.ts'
+import { backoffMs } from '../../src/exchange/deliver.ts'
 import { statement } from '../../src/store/database.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { caseBundle, partners } from '../fixtures/case-bundle.ts'
@@ -178,4 +179,17 @@ describe('a partner that is late', () => {
     await gateway.turn('PT1M')
     expect((await late()).map(({ about }) => about)).toEqual(['late:wear-recovery'])
   })
+})
+
+test('whatever chance does to the pauses, a partner back after half an hour is tried again within the hour', () => {
+  for (const chance of [0, 0.5, 1]) {
+    let at = 0
+    const tries = Array.from({ length: 20 }, (_, n) => {
+      at += backoffMs(n + 1, chance)
+      return at / 60_000
+    })
+    const back = tries.find((minute) => minute >= 30) as number
+    expect(back, String(chance)).toBeLessThan(60)
+    expect(backoffMs(40, chance)).toBeLessThanOrEqual(1.2 * 4 * 3_600_000)
+  }
 })

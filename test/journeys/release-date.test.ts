@@ -79,6 +79,41 @@ test('brought forward by ten days on a Thursday: looked up, told to every partne
   expect(gateway.partner('practice').received).toHaveLength(1)
 })
 
+test('a partner whose channel is down for half an hour is told within the hour, and nobody waits for it', async () => {
+  await gateway.handIn(caseBundle())
+  gateway.partner('recovery').answers = 'unreachable'
+  person().dates = { conditionalRelease: { date: '2026-05-15', overrideDate: '2026-05-05' } }
+  await hand(changed)
+  const told = (name: string) => gateway.partner(name).received.filter(({ text }) => text.includes('2026-05-05'))
+  expect(['probation', 'enhanced'].map((name) => told(name)[0]?.at)).toEqual([thursday, thursday])
+  await gateway.turn('PT30M')
+  expect(told('recovery')).toHaveLength(0)
+  gateway.partner('recovery').answers = 200
+  await gateway.turn('PT29M')
+  expect(told('recovery')).toHaveLength(1)
+  expect(Date.parse(told('recovery')[0]?.at as string) - Date.parse(thursday)).toBeLessThan(60 * 60_000)
+  expect((await gateway.work()).map(({ reason }) => reason)).not.toContain('parked')
+})
+
+test('two moves while it is down: told once, of the last', async () => {
+  await gateway.handIn(caseBundle())
+  gateway.partner('recovery').answers = 503
+  person().dates = { conditionalRelease: { date: '2026-05-10' } }
+  await hand(changed)
+  await gateway.turn('PT10M')
+  person().dates = { conditionalRelease: { date: '2026-05-05' } }
+  await hand({ ...changed, occurredAt: '2026-04-02T10:50:00+01:00' })
+  gateway.partner('recovery').answers = 200
+  await gateway.turn('PT1H')
+  const accepted = gateway.partner('recovery').received.filter(({ status }) => status === 200)
+  expect(accepted.at(-1)?.text).toContain('2026-05-05')
+  const [seen] = await gateway
+    .as('recovery')
+    .find('Observation', 'code=custody')
+    .catch(() => [])
+  expect(JSON.stringify(seen ?? (await gateway.as('recovery').find('CarePlan')))).not.toContain('2026-05-10')
+})
+
 test('the same date again, or a date nobody reads, is told to nobody', async () => {
   await gateway.handIn(caseBundle())
   await hand(changed)

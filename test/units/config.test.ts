@@ -32,6 +32,7 @@ test('a master key is enough; everything else has a default', () => {
     retentionYears: { adult: 8, 'mental-health': 20, 'after-death': 10 },
     keepMessagesDays: 90,
     keepAnswersDays: 30,
+    keepEventsDays: 35,
     requireSignedMappings: false,
   })
 })

@@ -194,6 +194,28 @@ describe('coming back', () => {
   })
 })
 
+describe('the API is behind what an event told', () => {
+  const shown = (hour: number, received?: string) =>
+    at(hour, { kind: 'found', inPrison: true, prison: 'HHI', ...(received ? { received } : {}) }, 'external-api')
+
+  test.each([
+    ['a death', 'DEC', 'died'],
+    ['an escape', 'UAL', 'at-large'],
+    ['a removal', 'DD', 'immigration'],
+    ['a hospital', 'HO', 'hospital'],
+    ['a release', 'CR', 'released'],
+  ])('%s is not undone by it, also when both are of the same instant', (_, code, where) => {
+    for (const hour of [20, 21])
+      expect(folded(into(0, 'ADMISSION', 'I'), out(20, 'RELEASED', code), shown(hour, '2026-04-01')).where).toBe(where)
+  })
+
+  test('nobody comes back from a death, whatever is shown', () =>
+    expect(folded(into(0, 'ADMISSION', 'I'), out(20, 'RELEASED', 'DEC'), shown(900)).where).toBe('died'))
+
+  test('a later reception is another one', () =>
+    expect(folded(into(0, 'ADMISSION', 'I'), out(20, 'RELEASED', 'UAL'), shown(900, '2026-05-08')).where).toBe('in-prison'))
+})
+
 test('a transfer is two movements, in whatever order they arrive', () => {
   const [gone, come] = [out(10, 'TRANSFERRED', 'INT'), into(14, 'TRANSFERRED', 'INT', 'DMI')]
   expect(folded(into(0, 'ADMISSION', 'I'), gone)).toMatchObject({ where: 'between-prisons', prison: 'HHI' })
