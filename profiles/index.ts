@@ -16,6 +16,7 @@ import codesHandoverStatus from './CodeSystem-handover-status.json' with { type:
 import codesLegalBasis from './CodeSystem-legal-basis.json' with { type: 'json' }
 import codesNeed from './CodeSystem-need.json' with { type: 'json' }
 import codesObservation from './CodeSystem-observation.json' with { type: 'json' }
+import codesOnwardDestination from './CodeSystem-onward-destination.json' with { type: 'json' }
 import codesPrison from './CodeSystem-prison.json' with { type: 'json' }
 import codesRecipientKind from './CodeSystem-recipient-kind.json' with { type: 'json' }
 import codesRecordMark from './CodeSystem-record-mark.json' with { type: 'json' }
@@ -43,6 +44,7 @@ const codeSystems = [
   codesLegalBasis,
   codesNeed,
   codesObservation,
+  codesOnwardDestination,
   codesPrison,
   codesRecipientKind,
   codesRecordMark,

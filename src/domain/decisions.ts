@@ -12,7 +12,7 @@ import type { Someone } from './override.ts'
 
 /** `valueCoding` of `BASE/CodeSystem/referral-phase`. */
 const referralPhase = `${BASE}/StructureDefinition/referral-phase`
-/** Parts: `kind`, `code`, `at`, `by`, `by-role`, and where they apply `reason`, `signpost`, `question`, `until`, `approver`, `approver-role`. */
+/** Parts: `kind`, `code`, `at`, `by`, `by-role`, and where they apply `reason`, `signpost`, `question`, `until`, `destination`, `to`, `approver`, `approver-role`. */
 const referralDecision = `${BASE}/StructureDefinition/referral-decision`
 const own: ReadonlySet<string> = new Set([referralPhase, referralDecision])
 
@@ -20,7 +20,16 @@ export type TriageCode = NonNullable<LifeFacts['triage']>
 type Decided = { at: string; by: Someone; reason?: string }
 export type ReferralDecision = Decided &
   (
-    | { kind: 'triage'; code: TriageCode; because?: string; signpost?: string; question?: string; until?: string }
+    | {
+        kind: 'triage'
+        code: TriageCode
+        because?: string
+        signpost?: string
+        question?: string
+        until?: string
+        destination?: string
+        to?: string
+      }
     | { kind: 'extension'; code: 'extended'; until: string; approver: Someone }
     | { kind: 'closure'; code: Closure }
     | { kind: 'no-alternative'; code: string }

@@ -14,8 +14,9 @@ import { actorOf, type Change } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { moveHandover, type Said } from './move-handover.ts'
 import { fingerprintOf, once } from './once.ts'
+import { moveOnward } from './onward.ts'
 import type { Interaction } from './receive.ts'
-import { stateOf } from './task.ts'
+import { isOnward, stateOf } from './task.ts'
 
 /** PATCH or PUT of a Task, on the caller's own shelf. */
 export async function answerTask(exchange: Exchange, request: Request, interaction: Interaction): Promise<Answer> {
@@ -36,7 +37,8 @@ export async function answerTask(exchange: Exchange, request: Request, interacti
           throw refuse(412, 'conflict', 'The Task has changed since the version named in If-Match.', 'Task')
         const said =
           interaction.method === 'PATCH' ? byPatch(now.body as Task, interaction.body) : byBody(now.body as Task, interaction.body)
-        moveHandover(change, interaction.id as string, said, caller)
+        if (caller.role === 'service' && isOnward(now.body as Task)) moveOnward(change, now.body as Task, said)
+        else moveHandover(change, interaction.id as string, said, caller)
         // Read once the plan has been looked at again: that is what puts the Task on its partner's shelf.
         return () => taskAnswer(change, caller, interaction.id as string)
       },

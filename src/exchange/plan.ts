@@ -21,6 +21,7 @@ import { planPartner } from './handovers.ts'
 import { joinReferrals } from './join.ts'
 import { type Life, lifeOf } from './life.ts'
 import { watchDates } from './look-pace.ts'
+import { sendOnward } from './onward.ts'
 import { askAboutHome } from './out-of-area.ts'
 import { waitForReviews } from './overriding.ts'
 import { askAboutNumbers } from './patient.ts'
@@ -43,6 +44,7 @@ export function plan(change: Change): Understanding {
   if (life && followPhase(change, life)) known = consider(situation)
   answerSender(under, known)
   if (known.case) askAboutRecord(under, known, life)
+  if (life) sendOnward(under, known, life)
   for (const group of partnersToPlan(change, known)) planPartner(under, known, group.partner, group.considered, group.tasks)
   followTeam(change)
   if (life && known.case) watchLife(under, life, known.case)

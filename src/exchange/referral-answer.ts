@@ -100,9 +100,12 @@ export const answerTo = (situation: Situation, request: string): Task | undefine
 export const outcomeOf = (task: Task): string | undefined =>
   task.businessStatus?.coding?.find((coding) => coding.system === ours('referral-outcome'))?.code
 
+/** Why, as codes. */
+export const reasonsOf = (task: Task): string[] =>
+  task.statusReason?.coding?.flatMap(({ system, code }) => (system === ours('referral-reason') && code ? [code] : [])) ?? []
 /** Was this among the reasons it was given? */
-export const givesReason = (task: Task, code: string): boolean =>
-  task.statusReason?.coding?.some((one) => one.system === ours('referral-reason') && one.code === code) === true
+export const givesReason = (task: Task, code: string): boolean => reasonsOf(task).includes(code)
+export const signpostOf = (task: Task): string | undefined => task.output?.find(({ valueString }) => valueString)?.valueString
 
 /** What the referrer reads of it. */
 export const wordsOf = (task: Task): string => JSON.stringify([task.statusReason, task.input, task.output, task.restriction])

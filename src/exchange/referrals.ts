@@ -13,6 +13,7 @@ import { ours, sourceOfServiceRequest } from '../fhir/systems.ts'
 import type { Change } from './change.ts'
 import type { Understanding } from './consider.ts'
 import { wholeOf } from './join.ts'
+import { coveredBy } from './onward.ts'
 import { hasUntracedNhsNumber } from './patient.ts'
 import {
   answered,
@@ -93,7 +94,7 @@ const joinedReason = { code: 'joined', words: 'Your referral has joined what is 
 function ruled({ situation }: Change, known: Understanding, task: Task | undefined, request: ServiceRequest): Triage {
   const phase = phaseOn(request)
   if (!task || (phase && underWay.includes(phase))) return acceptedBy()
-  return triage({
+  const verdict = triage({
     case: known.case as NonNullable<Understanding['case']>,
     service: situation.service,
     today: today(situation.now),
@@ -102,6 +103,8 @@ function ruled({ situation }: Change, known: Understanding, task: Task | undefin
     ...given('referrerType', referrerTypeOf(request)),
     transfer: isTransferIn(task),
   })
+  const other = verdict.reasons.some(({ code }) => code === 'out-of-area') ? coveredBy(situation, known) : undefined
+  return other ? { ...verdict, signpost: `${verdict.signpost} It is ${other.name}.` } : verdict
 }
 
 /** What somebody of the service decided (`$triage`) stands, whatever the rules say; its words go to the referrer. */

@@ -18,8 +18,12 @@ export const stoodAt = `${BASE}/StructureDefinition/handover-stood-at`
 /** Extension: a person ended it though the plan still asks for it, so that it does not begin again by itself. The service's own. */
 const byHand = `${BASE}/StructureDefinition/handover-by-hand`
 
+/** A referral that was redirected, until a person has seen that it arrived. */
+export const onwardId = `${BASE}/Id/onward`
+
 export const isHandover = (task: Task): boolean => hasIdentifier(task, handoverId)
 export const isReferralAnswer = (task: Task): boolean => hasIdentifier(task, referralId)
+export const isOnward = (task: Task): boolean => hasIdentifier(task, onwardId)
 const hasIdentifier = (task: Task, system: string) => task.identifier?.some((one) => one.system === system) === true
 
 /** Id of the partner a handover is for. */

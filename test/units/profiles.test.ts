@@ -10,6 +10,7 @@ import { allCategories, categories, categoryOfLabel } from '../../src/domain/cat
 import { rejectionReasons } from '../../src/domain/handover.ts'
 import { businessWords } from '../../src/domain/handover-words.ts'
 import { phases } from '../../src/domain/lifecycle.ts'
+import { destinations } from '../../src/domain/onward.ts'
 import { closures } from '../../src/domain/outcomes.ts'
 import { legalBases } from '../../src/domain/override.ts'
 import { marks } from '../../src/domain/review-marks.ts'
@@ -36,6 +37,7 @@ describe('a code system says what the code says', () => {
     ['rejection-reason', rejectionReasons],
     ['referral-phase', wordsOf(phases)],
     ['closure', wordsOf(closures)],
+    ['onward-destination', wordsOf(destinations)],
     ['legal-basis', wordsOf(legalBases)],
     ['review-mark', marks],
     ['recipient-kind', Object.fromEntries([...adapters].map(([kind, { name }]) => [kind, name]))],
