@@ -67,7 +67,7 @@ ${view.people.map((one, index) => personCard(one, index + 1, view.now))}
 </main>
 <footer class="wide"><p class="foot">This page is only in the demo: the exchange has no pages for staff yet, they work through their case system and the command line. To start
 again, stop the demo and run <code>npm start</code>. The same as data: <a href="/demo/summary">/demo/summary</a>. The gateway’s FHIR interface is below <code>/fhir</code>:
-<a href="/fhir/metadata">what it can do</a>, <a href="/docs">its addresses</a>.</p></footer>
+<a href="/fhir/metadata">what it can do</a>; <code>docs/api.md</code> in the project tells how to use it.</p></footer>
 </body>
 </html>`
 

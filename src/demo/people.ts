@@ -192,7 +192,7 @@ export const people: readonly DemoPerson[] = [
     story: {
       title: 'Going home out of area',
       words:
-        'Priya leaves a prison in the north east for Plymouth. The RECONNECT service there is asked to take over, and until it says yes her navigator here stays responsible. A practice in Plymouth is asked as well; it is slow to answer, so the exchange chases.',
+        'Priya leaves a prison in the north east for Plymouth. The RECONNECT service there is asked to take over, and until it says yes her navigator here stays responsible. A practice in Plymouth is asked as well; it is slow to answer, so it is reminded and then phoned.',
     },
   },
   {
@@ -233,7 +233,7 @@ export const people: readonly DemoPerson[] = [
     story: {
       title: 'High risk: Enhanced RECONNECT',
       words:
-        'Probation rates Joseph’s risk as high, and his health needs are complex: that is for the Enhanced RECONNECT team. It alone is told about risk. When it says yes, it takes him over; what his GP and probation are at goes on. His GP may be asked from four weeks before release: tomorrow.',
+        'Probation rates Joseph’s risk as high, and his health needs are complex: that is for the Enhanced RECONNECT team. It alone is told about risk. When it says yes, it takes him over; what his GP and probation are at goes on. His GP may be asked from four weeks before release, 3 March.',
     },
   },
   {

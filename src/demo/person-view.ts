@@ -100,7 +100,7 @@ async function personView(exchange: Exchange, patient: string): Promise<PersonVi
     ],
     handovers,
     work: situation.work.filter(({ task }) => !task).map(({ words }) => shortName(words)),
-    ...given('ended', endWords(life)),
+    ...given('ended', endWords(life, handovers)),
     ...given('next', nextLook(situation, [...(person.given ?? []), person.family].join(' '))),
   }
 }
@@ -130,16 +130,18 @@ function custodyWords(custody: Custody | undefined, day: string): string[] {
 /** Another service has taken the person over: what their worker does is not ours to know. */
 const isWithOthers = (life: Life | undefined): boolean => life?.phase === 'transferred' || life?.phase === 'stepped-up'
 
+const takers = new Set(['reconnect-service', 'enhanced-reconnect'])
+
 /** How it ended, in words; a person's death is no ending of ours to tell. */
-function endWords(life: Life | undefined): string | undefined {
+function endWords(life: Life | undefined, handovers: readonly HandoverView[]): string | undefined {
   if (!life || !isFinal(life.phase)) return undefined
   const closure = latestOf(life.request, 'closure')
-  const how =
-    life.phase === 'transferred' || life.phase === 'stepped-up'
-      ? closures[life.phase].words
-      : closure && life.phase === 'closed'
-        ? closures[closure.code].words
-        : phaseWords(life.phase)
+  const taker = isWithOthers(life) && handovers.find(({ kindCode, reached }) => takers.has(kindCode) && reached >= 2)
+  const how = taker
+    ? `${taker.name} has taken over`
+    : closure && life.phase === 'closed'
+      ? closures[closure.code].words
+      : phaseWords(life.phase)
   return [`${capital(how)}.`, closure?.reason].filter(Boolean).join(' ')
 }
 

@@ -99,6 +99,15 @@ describe.skipIf(!browser)('the first page of the demo', () => {
     expect(Math.min(...heights)).toBeGreaterThanOrEqual(44)
   })
 
+  test('can be read: every text stands out at least 4.5 to 1 from what it stands on, and no heading skips a level', async () => {
+    expect(await page.evaluate(faintTexts)).toEqual([])
+    const levels = (await page
+      .locator('h1, h2, h3, h4, h5, h6')
+      .evaluateAll((all) => all.map(({ tagName }) => Number(tagName[1])))) as number[]
+    expect(levels.filter((level) => level === 1)).toHaveLength(1)
+    expect(levels.filter((level, index) => level > (levels[index - 1] ?? 0) + 1)).toEqual([])
+  })
+
   test('follows a clock that somebody else turns', async () => {
     const body = JSON.stringify({ to: '2026-03-17T09:00:00Z' })
     await fetch(`${demo.url}/clock`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
@@ -131,6 +140,28 @@ describe.skipIf(!browser)('the first page of the demo', () => {
     expect(troubles).toEqual([])
   })
 })
+
+/** In the browser: elements whose own text is fainter than WCAG's 4.5 to 1. */
+const faintTexts = `(() => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number)
+  const part = (value) => (value / 255 <= 0.03928 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4)
+  const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b)
+  const behind = (element) => {
+    for (; element; element = element.parentElement) {
+      const colour = numbers(getComputedStyle(element).backgroundColor)
+      if (colour.length < 4 || colour[3] > 0) return colour
+    }
+    return [255, 255, 255]
+  }
+  const hasText = (element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim())
+  return [...document.querySelectorAll('body *')]
+    .filter((element) => hasText(element) && element.getClientRects().length > 0)
+    .filter((element) => {
+      const [less, more] = [light(numbers(getComputedStyle(element).color)), light(behind(element))].sort((a, b) => a - b)
+      return (more + 0.05) / (less + 0.05) < 4.5
+    })
+    .map(({ tagName, className, textContent }) => [tagName, className, textContent.slice(0, 40)].join(' '))
+})()`
 
 /** Chromium, or why there is none. */
 async function open(): Promise<Browser | string> {

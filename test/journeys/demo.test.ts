@@ -177,6 +177,7 @@ describe('the story, in order', () => {
       'Marcus Webb: wear-recovery',
     ])
     expect(views.filter(({ ended }) => !ended)).toEqual([])
+    expect(views.find(({ name }) => name === 'Priya Raman')?.ended).toBe('RECONNECT South West has taken over.')
     expect(views.flatMap(({ work }) => work)).toEqual([])
     expect(state(end, 'Joseph', 'er-north-east')).toBe('engaged')
     expect(state(end, 'Priya', 'sound-view')).toBe('registered')
