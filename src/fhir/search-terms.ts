@@ -3,7 +3,7 @@
  *
  * A hash is found whole or not at all, and every term written dirties a page of its own. So there are few: only parameters that
  * find one among many have terms (`telling`); who a resource is about stands in a column. Of a token the code without its system,
- * of a string its first 1 to 8, 12, 16 and 20 characters, of a date the month in which it begins, of a person each name with the birth date. Where the index can only narrow
+ * of a string its first 1, 2, 3, 5, 8, 12 and 20 characters, of a date the month in which it begins, of a person each name with the birth date. Where the index can only narrow
  * (a token's system, a longer start, a day) or does not help at all, the opened resource decides: `fits`.
  */
 import type { Patient, Resource } from '@medplum/fhirtypes'
@@ -15,10 +15,13 @@ import { fold, type IndexRow, indexRows, kindOfRow, parameterOf, tokenValue } fr
  * Raise it whenever `termsOf` gives anything else for the same resource: a database that was indexed by other rules is indexed anew,
  * or what was kept before would not be found (store/renew-terms.ts).
  */
-export const termsVersion = 3
+export const termsVersion = 4
 
-/** Starts of a string that have a term, the longest first. */
-const starts = [20, 16, 12, 8, 7, 6, 5, 4, 3, 2, 1]
+/**
+ * Starts of a string that have a term, the longest first. Short ones are shared by many and stand close together; of the long ones each
+ * dirties a page of its own, so there are few: what is asked with a length between is narrowed by the next shorter.
+ */
+const starts = [20, 12, 8, 5, 3, 2, 1]
 
 /** Parameters with terms, besides `identifier` and `name` of every type: what is looked for without saying whose it is. */
 const telling: Readonly<Record<string, ReadonlySet<string>>> = {

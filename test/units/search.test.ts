@@ -220,7 +220,8 @@ describe('the index', () => {
   })
 
   test('narrows to no less than what fits: a resource that fits a condition has one of its terms', () => {
-    const word = fc.constantFrom('a', 'Ash', 'ashgrove', 'Ashgrove-Wintersmith', 'O’Neill', 'Zoë', 'x|y')
+    const start = fc.integer({ min: 1, max: 20 }).map((length) => 'Ashgrove-Wintersmith'.slice(0, length))
+    const word = fc.oneof(fc.constantFrom('a', 'Ash', 'ashgrove', 'Ashgrove-Wintersmith', 'O’Neill', 'Zoë', 'x|y'), start)
     const day = fc.constantFrom('1990', '1990-05', '1990-05-17', '1990-06-01')
     const name = fc.constantFrom('family', 'family:exact', 'given', 'birthdate', 'identifier', 'gender')
     fc.assert(
