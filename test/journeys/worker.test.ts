@@ -3,7 +3,7 @@
  */
 import { applyD1Migrations, env } from 'cloudflare:test'
 import { exports } from 'cloudflare:workers'
-import type { Bundle, Task } from '@medplum/fhirtypes'
+import type { Bundle, ServiceRequest, Task } from '@medplum/fhirtypes'
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { adapters } from '../../adapters/index.ts'
@@ -15,7 +15,9 @@ import { statement } from '../../src/store/database.ts'
 import { applyDirectory } from '../../src/store/directory.ts'
 import worker from '../../src/worker.ts'
 import { caseBundle, consentOf, partners, usual, words, wordsIn } from '../fixtures/case-bundle.ts'
+import type { Client } from '../fixtures/gateway.ts'
 import { type Acknowledged, envelope, notification, prisonEvent } from '../fixtures/hmpps.ts'
+import { sideBySidePartners, takeOn, there, transferBundle } from '../fixtures/transfer.ts'
 
 const publicUrl = 'http://127.0.0.1:8080'
 const database = openD1(env.DB)
@@ -146,6 +148,44 @@ describe('through the Worker', () => {
     expect(open.map(({ reason }) => reason)).toEqual(['hmpps-look-up'])
   })
 
+  test('somebody is handed over to another service of the gateway, taken on there, and kept there whatever is said here', async () => {
+    const about = { plan: [], tag: 'five', nhsNumber: '9990002002', noms: 'B5791CD', releaseDate: '2026-04-20' }
+    const kept = await call<Bundle>('case-system', 'POST', '/fhir', transferBundle(there, about))
+    expect(kept.status).toBe(200)
+    const asked = async () => new Map(await standings()).get(there)
+    await vi.waitUntil(async () => (await asked()) === 'received acknowledged', soon)
+    const other = clientOf('other-system')
+    expect(JSON.stringify(await other.find('Patient'))).toContain(`${words.identity}five`)
+    expect(wordsIn(JSON.stringify(await other.find('Condition')))).toContain('mentalHealth')
+
+    await takeOn(other, 'other-service')
+    await vi.waitUntil(async () => (await asked()) === 'accepted accepted', soon)
+    const phase = async (client: string) =>
+      JSON.stringify((await find<ServiceRequest>(client, 'ServiceRequest')).map(({ extension }) => extension?.at(-1)?.valueCoding?.code))
+    expect(await phase('case-system')).toContain('transferred')
+
+    const id = placeOf(kept.body, 'Consent').replace('Consent/', '')
+    const withdrawn = consentOf({ patient: placeOf(kept.body, 'Patient'), agreed: {}, id, at: '2026-04-02T08:05:00Z' })
+    expect((await call('case-system', 'PUT', `/fhir/Consent/${id}`, withdrawn)).status).toBe(200)
+    const open = () =>
+      database.query<{ reason: string }>(statement(`select reason from work_item where service = 'other-service' and resolved_at is null`))
+    await vi.waitUntil(async () => (await open()).some(({ reason }) => reason === 'sender-stopped'), soon)
+    expect(await phase('other-system')).toContain('pre-release')
+    expect(await database.query(statement(`select 1 from owed where state = 'parked'`))).toEqual([])
+  })
+
+  test('taken back before it is taken on: nothing of it stays with the other service', async () => {
+    const about = { plan: [], tag: 'six', nhsNumber: '9990002010', noms: 'B6802CD', releaseDate: '2026-04-20' }
+    const kept = await call<Bundle>('case-system', 'POST', '/fhir', transferBundle(there, about))
+    const told = async () => (await find<{ id: string }>('other-system', 'Condition')).length
+    const before = await told()
+    await vi.waitUntil(async () => (await told()) > before, soon)
+    const id = placeOf(kept.body, 'Consent').replace('Consent/', '')
+    const withdrawn = consentOf({ patient: placeOf(kept.body, 'Patient'), agreed: {}, id, at: '2026-04-02T08:05:00Z' })
+    expect((await call('case-system', 'PUT', `/fhir/Consent/${id}`, withdrawn)).status).toBe(200)
+    await vi.waitUntil(async () => (await told()) === before, soon)
+  })
+
   test('a turn of the clock sends what falls due on the way, before it answers', async () => {
     const third = caseBundle({ plan: ['practice'], releaseDate: '2026-05-15', tag: 'three', nhsNumber: '9990001111', noms: 'B3579CD' })
     expect((await call('case-system', 'POST', '/fhir', third)).status).toBe(200)
@@ -183,16 +223,23 @@ async function aDirectory() {
     scope: 'system/*.rs system/Task.rus',
   }))
   const said = {
-    services: [{ id: 'tees-valley', name: 'RECONNECT Tees Valley', prisons: ['HHI'], enhanced: true }],
-    partners: Object.entries(partners).map(([name, id]) => ({
-      id,
-      kind: kinds[name as keyof typeof kinds],
-      name: `Partner ${name}`,
-      channel: name === 'recovery' ? { name: 'pull' } : { name: 'fhir-message', url: `https://${id}.test/fhir` },
-      deduplicates: true,
-    })),
+    services: [
+      { id: 'tees-valley', name: 'RECONNECT Tees Valley', prisons: ['HHI'], enhanced: true },
+      { id: 'other-service', name: 'RECONNECT Elsewhere', prisons: [] },
+    ],
+    partners: [
+      ...sideBySidePartners(),
+      ...Object.entries(partners).map(([name, id]) => ({
+        id,
+        kind: kinds[name as keyof typeof kinds],
+        name: `Partner ${name}`,
+        channel: name === 'recovery' ? { name: 'pull' } : { name: 'fhir-message', url: `https://${id}.test/fhir` },
+        deduplicates: true,
+      })),
+    ],
     clients: [
       { id: 'case-system', role: 'service', service: 'tees-valley', jwks: await key('case-system'), scope: 'system/*.cruds' },
+      { id: 'other-system', role: 'service', service: 'other-service', jwks: await key('other-system'), scope: 'system/*.cruds' },
       ...(await Promise.all(clients)),
     ],
   }
@@ -237,6 +284,13 @@ async function call<Body>(client: string, method: string, path: string, body?: u
   const text = await answer.text()
   return { status: answer.status, text, body: JSON.parse(text) as Body }
 }
+
+/** What the fixtures speak to. */
+const clientOf = (client: string): Client =>
+  ({
+    call: (method: string, path: string, body?: unknown) => call(client, method, path, body),
+    find: (type: string) => find(client, type),
+  }) as unknown as Client
 
 const find = async <T>(client: string, path: string): Promise<T[]> =>
   ((await call<Bundle>(client, 'GET', `/fhir/${path}`)).body.entry ?? []).map(({ resource }) => resource as T)
