@@ -14,6 +14,7 @@ const settled = new Map<string, Settling>(
     'enhanced-reconnect': 'closed',
     'enhanced-unavailable': 'closed',
     'handed-back': 'closed',
+    'died-in-error': 'closed',
     'sender-stopped': 'closed',
     'sender-changed': 'closed',
     'hmpps-look-up': 'closed',

@@ -2,9 +2,11 @@
  * What is asked of people by what happened to the person: back in custody, or died. What becomes of the referral itself follows from its
  * phase (`follow.ts`).
  */
+import { latestOf } from '../domain/decisions.ts'
 import { type Suspension, suspensionOf } from '../domain/returned.ts'
 import type { Change } from './change.ts'
 import type { Understanding } from './consider.ts'
+import type { Life } from './life.ts'
 import { tasksOf } from './situation.ts'
 import { isOnHoldForCustody } from './suspend.ts'
 import { isHandover } from './task.ts'
@@ -38,10 +40,28 @@ export const quietly = (change: Change): Change => ({ ...change, wait: () => und
 
 export function askAboutDeath(change: Change): void {
   change.ask({
-    about: `died:${change.situation.patient}`,
+    about: aboutDeath(change),
     of: `Patient/${change.situation.patient}`,
     reason: 'died',
     words:
       'The person is recorded as having died. Everything was stopped, and partners were told to stop. Do not phone the person or their family from an old list. If the record is wrong, correct it: nothing begins again by itself.',
+  })
+}
+
+const aboutDeath = ({ situation }: Change): string => `died:${situation.patient}`
+
+/** Recorded as having died, and alive after all: what was stopped is over (C7.7), and a person begins it again. */
+export function askAboutMistakenDeath(change: Change, life: Life | undefined, { case: found }: Understanding): void {
+  const { situation } = change
+  const about = aboutDeath(change)
+  const wasAsked = situation.done.has(about) || situation.work.some((item) => item.about === about)
+  if (!wasAsked || found?.person.died || life?.phase !== 'closed' || latestOf(life.request, 'closure')) return
+  const mistaken = `died-in-error:${life.request.id}`
+  if (situation.left.has(mistaken)) return
+  change.ask({
+    about: mistaken,
+    reason: 'died-in-error',
+    words:
+      'The person was recorded as having died, and is not. Their support was stopped, and partners were told to stop; nothing begins again by itself. Speak with the person, and refer them again: a new referral, with the plan active, asks the partners anew.',
   })
 }

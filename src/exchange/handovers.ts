@@ -2,7 +2,7 @@
  * The handovers of one person to one partner: begun, waiting, told, changed, taken back. Part of the plan step.
  */
 import type { Task } from '@medplum/fhirtypes'
-import { addWorkingDays, endOfDay, today } from '../domain/calendar.ts'
+import { addWorkingDays, endOfDay, stretchOf, today } from '../domain/calendar.ts'
 import type { Case } from '../domain/case.ts'
 import { consentRef } from '../domain/consent.ts'
 import { isOpen } from '../domain/handover.ts'
@@ -47,7 +47,9 @@ export function planPartner(
   const notAsked = new Map<Wanted, Task | undefined>()
 
   for (const wanted of over && !over.handedOn ? [] : (considered?.wanted ?? [])) {
-    const task = current(tasks, keyOf(found as Case, wanted)) ?? (mayStart ? begin(change, found as Case, wanted) : undefined)
+    const task =
+      current(tasks, keyOf(found as Case, wanted), found?.referral?.authoredOn) ??
+      (mayStart ? begin(change, found as Case, wanted) : undefined)
     if (!task || task.status === 'draft') notAsked.set(wanted, task)
     if (!task) continue
     // What was not asked yet is for whoever took over.
@@ -134,9 +136,14 @@ function whyOver({ case: found }: Understanding, situation: Situation): Over | u
 
 const keyOf = (found: Case, { partner, activity }: Wanted): string => handoverKeyFor(found.plan?.id as string, partner.id, activity.key)
 
-/** The handover that counts for a key: the one under way or done; one that ended otherwise only when a person must replace it. */
-function current(tasks: readonly Task[], key: string): Task | undefined {
-  const same = tasks.filter((task) => handoverKey(task) === key)
+/**
+ * The handover that counts for a key: the one under way or done; one that ended otherwise only when a person must replace it. One that was
+ * asked under an earlier referral, and whose partner has not confirmed yet that it stopped, does not stand in the way of another.
+ */
+function current(tasks: readonly Task[], key: string, referredOn: string | undefined): Task | undefined {
+  const since = stretchOf(referredOn)?.from ?? -Infinity
+  const isPast = (task: Task) => stateOf(task).businessStatus === 'cancellation-requested' && Date.parse(task.authoredOn as string) < since
+  const same = tasks.filter((task) => handoverKey(task) === key && !isPast(task))
   return same.find((task) => holds.has(task.status as string) || task.status === 'draft') ?? same.find(cameToNothing)
 }
 

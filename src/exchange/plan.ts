@@ -15,7 +15,7 @@ import { type Considered, consider, type Understanding } from './consider.ts'
 import { planCustody } from './custody.ts'
 import { askAboutDoubt } from './doubt.ts'
 import { askAboutEnhanced } from './enhanced.ts'
-import { askAboutDeath, askAboutReturn, quietly } from './episode.ts'
+import { askAboutDeath, askAboutMistakenDeath, askAboutReturn, quietly } from './episode.ts'
 import { followPhase, followTeam } from './follow.ts'
 import { planPartner } from './handovers.ts'
 import { joinReferrals } from './join.ts'
@@ -55,6 +55,7 @@ export function plan(change: Change): Understanding {
   askAboutEnhanced(under, known)
   askAboutHome(under, known)
   if (died) askAboutDeath(change)
+  askAboutMistakenDeath(change, life, known)
   waitForReviews(change)
   askAboutNumbers(under)
   askAboutToldMore(under)

@@ -33,7 +33,9 @@ export function tell(change: Change, considered: Considered, live: readonly Task
   const { filled, partner, adapter, decision } = considered
   if (filled.outcome !== 'ready') return
   const shelf = partnerShelf(partner.id)
-  const before = onShelf(change, shelf)
+  // What is left there of a handover that was taken back, ids and states, is nothing that is told now.
+  const asked = new Set(live.map(({ focus }) => focus?.reference))
+  const before = onShelf(change, shelf).filter(({ type, id }) => type !== 'ServiceRequest' || asked.has(`ServiceRequest/${id}`))
   const at = situation.now.toISOString()
   const release = filled.disclosures.some((one) => one.categories.includes('release'))
   const parts = live.map((task) => ({

@@ -142,6 +142,11 @@ describe('withdrawn', () => {
     await gateway.deliverer.idle()
     expect(standing(await gateway.handover('probation'))).toBe('requested delivered')
     expect(told('probation').map(({ bundle }) => of(bundle, 'ServiceRequest')[0]?.status)).toEqual(['active', 'revoked', 'active'])
+    // Once: looking again, whoever looks and however often, tells nothing more.
+    const before = told('probation').length
+    for (let times = 0; times < 2; times++) await lookAgain(gateway.exchange, at.Patient?.split('/')[1] as string)
+    await gateway.settled()
+    expect(told('probation')).toHaveLength(before)
   })
 })
 
