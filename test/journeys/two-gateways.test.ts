@@ -2,25 +2,40 @@
  * Two gateways, each with its own service, database and keys, speak to each other over HTTP: one hands somebody over, the other takes
  * them in as a referral and answers.
  */
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Bundle, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
-import { exportJWK, generateKeyPair, type JWK } from 'jose'
+import { type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readConfig } from '../../src/config.ts'
 import { type KeyPair, newKeys, openClient, type Client as SmartClient } from '../../src/demo/client.ts'
+import type { Exchange } from '../../src/exchange/exchange.ts'
+import { sendAgain } from '../../src/exchange/resend.ts'
+import { messageEvents, ours } from '../../src/fhir/systems.ts'
 import { startGateway } from '../../src/gateway.ts'
+import { owedIn } from '../../src/store/owed.ts'
+import { openWork } from '../../src/store/work-items.ts'
 import { words } from '../fixtures/case-bundle.ts'
 import { type Client, of, standing } from '../fixtures/gateway.ts'
 import { takeOn, transferBundle } from '../fixtures/transfer.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'two-gateways-'))
-type Side = { url: string; service: SmartClient; stop(): Promise<void>; owed(): Promise<string[]> }
+type Side = {
+  url: string
+  service: SmartClient
+  exchange: Exchange
+  stop(): Promise<void>
+  /** The same gateway, started anew on what it has. */
+  again(): Promise<Side>
+  owed(): Promise<string[]>
+}
 let home: Side
 let away: Side
+/** Plymouth's gateway, as it answers. */
+let answering: SmartClient
 
 beforeAll(async () => {
   const [portHere, portThere] = [await freePort(), await freePort()]
@@ -56,6 +71,8 @@ beforeAll(async () => {
     answers: 'tees-answers',
     theirKey: tees.public,
   })
+  const privateKey = (await importJWK(JSON.parse(plymouth.private) as JWK, 'ES384')) as CryptoKey
+  answering = openClient(home.url, 'plymouth-answers', { privateKey, publicKey: plymouth.public }, 'system/*.cruds')
 }, 30_000)
 afterAll(async () => {
   await Promise.all([home?.stop(), away?.stop()])
@@ -64,7 +81,16 @@ afterAll(async () => {
 
 const find = async <T extends Resource['resourceType']>(side: Side, type: T) =>
   of(await side.service.call<Bundle>('GET', `/fhir/${type}?_count=200`), type)
-const handover = async () => (await find(home, 'Task')).find(({ owner }) => owner?.reference === 'Organization/reconnect-plymouth') as Task
+/** The latest. */
+const handover = async () =>
+  (await find(home, 'Task'))
+    .filter(({ owner }) => owner?.reference === 'Organization/reconnect-plymouth')
+    .sort((a, b) => (String(a.id) < String(b.id) ? -1 : 1))
+    .at(-1) as Task
+const turn = async ({ url }: Side, advance: string) => {
+  const headers = { 'content-type': 'application/json' }
+  expect((await fetch(`${url}/clock`, { method: 'POST', headers, body: JSON.stringify({ advance }) })).status).toBe(200)
+}
 const until = (what: () => Promise<unknown>, is: unknown) => expect.poll(what, { timeout: 15_000, interval: 100 }).toEqual(is)
 
 test('a person handed over between gateways is taken in as a referral, answered, and taken on', async () => {
@@ -88,25 +114,67 @@ test('a person handed over between gateways is taken in as a referral, answered,
   expect([await home.owed(), await away.owed()]).toEqual([[], []])
 }, 40_000)
 
+test('the same yes again changes nothing, and a word that comes too late is refused with where the handover stands', async () => {
+  const { id } = await handover()
+  const say = (status: Task['status'], code: string) => {
+    const task = {
+      resourceType: 'Task',
+      id,
+      status,
+      intent: 'order',
+      businessStatus: { coding: [{ system: ours('handover-status'), code }] },
+    }
+    const header = {
+      resourceType: 'MessageHeader',
+      eventCoding: { system: messageEvents, code: 'servicerequest-response' },
+      source: { endpoint: away.url },
+      response: { identifier: id, code: 'ok' },
+    }
+    const entry = [header, task].map((resource) => ({ fullUrl: `urn:uuid:${randomUUID()}`, resource }))
+    return answering.call('POST', '/fhir/$process-message', { resourceType: 'Bundle', id: randomUUID(), type: 'message', entry })
+  }
+  for (let times = 0; times < 2; times++) await say('accepted', 'accepted')
+  await expect(say('received', 'acknowledged')).rejects.toThrow(/can not be moved there/)
+  expect(standing(await handover())).toBe('accepted accepted')
+  expect((await referral()).status).toBe('completed')
+}, 20_000)
+
+test('the other gateway is down for four days: a person is asked, this service stays responsible, and it arrives when it is sent after all', async () => {
+  await away.stop()
+  const second = { releaseDate: '2026-05-15', plan: [], tag: 'two', nhsNumber: '9990000743', noms: 'B2468CD' }
+  await home.service.call('POST', '/fhir', transferBundle('reconnect-plymouth', second))
+  await turn(home, 'P4D')
+  expect(standing(await handover())).toMatch(/^requested/)
+  const parked = await owedIn(home.exchange.database, 'parked')
+  expect(parked.map(({ note }) => note)).toEqual([expect.stringContaining('tried for 72 hours')])
+  expect((await openWork(home.exchange.database, 'tees-valley')).map(({ reason }) => reason)).toContain('parked')
+  expect((await find(home, 'ServiceRequest')).map(({ status }) => status)).toContain('active')
+
+  away = await away.again()
+  expect(await sendAgain(home.exchange, parked[0]?.id as string, 'duty-lead')).toMatchObject({ outcome: 'due' })
+  await turn(home, 'PT1H')
+  await until(async () => standing(await handover()), 'received acknowledged')
+  expect((await find(away, 'Patient')).map(({ name }) => name?.[0]?.family)).toContain(`${words.identity}two`)
+}, 60_000)
+
 const referral = async () =>
   (await find(home, 'ServiceRequest')).find(({ code }) => code?.coding?.[0]?.code === 'reconnect') as ServiceRequest
 
 /** A gateway of one service, with the other as partner, referrer and answering partner. */
-async function start(
-  name: string,
-  port: number,
-  own: KeyPair,
-  given: {
-    service: { id: string; name: string; ods: string; prisons: string[] }
-    partner: { id: string; ods: string; name: string; channel: object }
-    refers: { id: string; name: string; ods: string }
-    answers: string
-    theirKey: JWK
-  },
-): Promise<Side> {
+type Given = {
+  service: { id: string; name: string; ods: string; prisons: string[] }
+  partner: { id: string; ods: string; name: string; channel: object }
+  refers: { id: string; name: string; ods: string }
+  answers: string
+  theirKey: JWK
+}
+const masterKeys = new Map<string, string>()
+async function start(name: string, port: number, own: KeyPair, given: Given): Promise<Side> {
   const { service, partner, refers, answers, theirKey } = given
   const directory = join(folder, `${name}.json`)
   const jwks = { keys: [theirKey] }
+  const masterKey = masterKeys.get(name) ?? randomBytes(32).toString('base64')
+  masterKeys.set(name, masterKey)
   writeFileSync(
     directory,
     JSON.stringify({
@@ -125,7 +193,7 @@ async function start(
       DATA_DIR: join(folder, name),
       DIRECTORY: directory,
       LOG_LEVEL: 'error',
-      MASTER_KEY: randomBytes(32).toString('base64'),
+      MASTER_KEY: masterKey,
       CLOCK: 'manual:2026-04-02T08:00:00Z',
     },
     (path) => readFileSync(path, 'utf8'),
@@ -138,9 +206,10 @@ async function start(
   return {
     url,
     service: openClient(url, 'case-system', own, 'system/*.cruds'),
+    exchange: open.exchange,
     stop,
+    again: () => start(name, port, own, given),
     owed: async () => {
-      const { owedIn } = await import('../../src/store/owed.ts')
       return [...(await owedIn(open.exchange.database, 'due')), ...(await owedIn(open.exchange.database, 'parked'))].map(
         ({ note }) => note ?? 'due',
       )
