@@ -168,10 +168,20 @@ function listsOf(json: unknown): Lists {
 const at = (path: readonly PropertyKey[]) =>
   path.reduce<string>((text, key) => text + (typeof key === 'number' ? `[${key}]` : `.${String(key)}`), '$')
 
+const typeWords: Readonly<Record<string, string>> = {
+  string: 'text in quotes',
+  boolean: 'true or false',
+  number: 'a number',
+  array: 'a list',
+  object: 'an object in braces',
+}
+
 function schemaFaults(issue: z.core.$ZodIssue): string[] {
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${at([...issue.path, key])} is not a setting.`)
-  if (issue.code === 'invalid_type')
-    return [`${at(issue.path)} must be ${issue.expected === 'array' ? 'a list' : `of type ${issue.expected}`}.`]
+  if (issue.code === 'invalid_type') {
+    const is = typeWords[issue.expected] ?? issue.expected
+    return [`${at(issue.path)} ${/received undefined$/.test(issue.message) ? `is missing: it is ${is}` : `must be ${is}`}.`]
+  }
   return [`${at(issue.path)} ${issue.message}`]
 }
 

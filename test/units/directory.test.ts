@@ -99,6 +99,13 @@ describe('reading the file', () => {
     expect(faults(bad).map((fault) => fault.split(' ')[0])).toEqual(['$.services[0].name', '$.partners[0].kind'])
   })
 
+  test('what is missing is said to be missing, and what it is; what is of another kind, what it must be', () => {
+    const bad = { ...file(), services: [{ id: 'north-east', prisons: 'DMI', homeAreas: [], enhanced: 'yes' }] }
+    expect(faults(bad)).toEqual(
+      expect.arrayContaining(['$.services[0].name is missing: it is text in quotes.', '$.services[0].prisons must be a list.']),
+    )
+  })
+
   test('what the schema refuses also comes with its path', () => {
     const bad = file() as Record<string, unknown>
     bad.partners = [{ id: 'a b', kind: 'gp-registration', channel: { name: 'pull' }, colour: 'red' }]
