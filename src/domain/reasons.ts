@@ -10,6 +10,7 @@ export type Reason =
   | { code: 'agreed'; date?: string; at: string }
   | { code: 'override' }
   | { code: 'no-consent' | 'undecidable' | 'refused' | 'withdrawn' | 'open-ended' | 'not-now' | 'not-named' | 'unlabelled' }
+  | { code: 'unconfirmed' }
   | { code: 'authority-unclear' | 'no-capacity' | 'capacity-review' }
   | { code: 'unclear'; part: Part }
   | { code: 'permit-unclear' | 'exception-unclear'; part: Part; at: string }
@@ -74,6 +75,7 @@ const sentences: Readonly<Record<ReasonCode, string>> = {
   'part-unclear': 'the person agreed that this partner is told a part of this, and nothing says that it is of that part:',
   'other-time': 'it is not of the time the person agreed to share:',
   unlabelled: 'it is not labelled, so nothing says whether it may be told',
+  unconfirmed: 'two records were merged of which only one had an agreement, and the person has not said since that it holds for this too',
 }
 
 /** A reason as a sentence, without a capital and without a full stop. */
@@ -110,6 +112,7 @@ const remedies: Readonly<Record<ReasonCode, string>> = {
   'part-unclear': 'Ask the person whether this partner may be told all of it, and record it with the code that means all of it.',
   'other-time': 'Ask the person whether this partner may be told about that time too.',
   unlabelled: 'Say what kind of information it is: label it.',
+  unconfirmed: 'Ask the person, and record what they say as a new agreement.',
 }
 
 /** What would have to change for the answer to be another: a sentence. */

@@ -19,6 +19,7 @@ import { type Grounds, groundsFor } from './doubt.ts'
 import { fillFor } from './overriding.ts'
 import { resourcesOf, type Situation, tasksOf } from './situation.ts'
 import { cameToNothing, handoverKey, handoverKeyFor } from './task.ts'
+import { holdingBack, type Telling, tellingOf } from './telling.ts'
 
 /** An activity of the plan, and the partner who is to carry it out. */
 export type Wanted = { activity: Activity; partner: Partner; adapter: Adapter }
@@ -44,6 +45,8 @@ export type Understanding = {
   partners: Considered[]
   /** Activities whose performer is no partner we know. */
   strangers: Activity[]
+  /** Only one of two merged records had an agreement, and the person has not said anything since (unconfirmed.ts). */
+  unconfirmed?: true
 }
 
 export function consider(situation: Situation): Understanding {
@@ -68,8 +71,9 @@ export function consider(situation: Situation): Understanding {
   // Who is only asked if somebody else says no is part of nobody's plan until then.
   const now = spare.size ? { ...found, plan: { ...found.plan, activities: found.plan.activities.filter((one) => !spare.has(one)) } } : found
   const byPartner = Map.groupBy(asked, ({ partner }) => partner)
-  const partners = [...byPartner.values()].map((group) => considerPartner(situation, now, consents, group))
-  return { case: found, missing, consents, partners, strangers }
+  const telling = tellingOf(situation, now, consents)
+  const partners = [...byPartner.values()].map((group) => considerPartner(situation, telling, consents, group))
+  return { case: found, missing, consents, partners, strangers, ...(telling.confirmed ? { unconfirmed: true } : {}) }
 }
 
 /** Of partners of one kind that one activity names, the first that has not said no; when all have, the last. */
@@ -82,18 +86,23 @@ function inOrder(situation: Situation, plan: string, wanted: readonly Wanted[]):
   return wanted.filter((one) => chosen.has(one))
 }
 
-function considerPartner(situation: Situation, found: Case, consents: Consent[], wanted: Wanted[]): Considered {
-  const { partner, adapter } = wanted[0] as Wanted
-  const scope = scopeOf(found, wanted)
-  const decideOn = (some: readonly Consent[]) =>
-    decide({
+function considerPartner(situation: Situation, telling: Telling, all: readonly Consent[], group: Wanted[]): Considered {
+  const { partner, adapter } = group[0] as Wanted
+  const { found, confirmed } = telling
+  const asConfirmed = confirmed ? group.flatMap((one) => confirmed.asked(one) ?? []) : group
+  const wanted = asConfirmed.length ? asConfirmed : group
+  const scope = scopeOf(telling.case, wanted)
+  const decideOn = (some: readonly Consent[]) => {
+    const decision = decide({
       consents: some,
       overrides: situation.overrides,
       recipient: { partner: partner.id, kind: partner.kind, ...(partner.ods ? { ods: partner.ods } : {}) },
       purposeOfUse: adapter.mapping.purposeOfUse,
       now: situation.now,
     })
-  const { doubt, ...grounds } = groundsFor(situation, consents, (some) => {
+    return confirmed ? holdingBack(decision, confirmed.holds) : decision
+  }
+  const { doubt, ...grounds } = groundsFor(situation, all, (some) => {
     const on = decideOn(some)
     const told = fillFor(adapter.mapping, scope, on)
     return {
@@ -101,7 +110,8 @@ function considerPartner(situation: Situation, found: Case, consents: Consent[],
       ...(on.changesAt ? { changesAt: on.changesAt } : {}),
     }
   })
-  const decided = decideOn(grounds.consents)
+  // Asked for nothing in what was confirmed, it is told nothing.
+  const decided = decideOn(asConfirmed.length ? grounds.consents : [])
   const changesAt = [decided.changesAt, grounds.changesAt].filter((at) => at !== undefined).sort()[0]
   const decision = changesAt ? { ...decided, changesAt } : decided
   const filled = fillFor(adapter.mapping, scope, decision)

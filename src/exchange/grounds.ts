@@ -3,6 +3,7 @@
  */
 import type { Consent } from '@medplum/fhirtypes'
 import type { Override } from '../domain/override.ts'
+import { isUnsorted } from '../domain/resources.ts'
 import type { Database } from '../store/database.ts'
 import { overridesOf } from '../store/overrides.ts'
 import { consentsOf } from '../store/resources.ts'
@@ -12,5 +13,6 @@ export const noGrounds: Grounds = { consents: [], overrides: [] }
 
 export async function groundsOf(database: Database, patients: readonly string[]): Promise<Map<string, Grounds>> {
   const [consents, overrides] = await Promise.all([consentsOf(database, patients), overridesOf(database, patients)])
-  return new Map(patients.map((patient) => [patient, { consents: consents.get(patient) ?? [], overrides: overrides.get(patient) ?? [] }]))
+  const counting = (patient: string) => (consents.get(patient) ?? []).filter((one) => !isUnsorted(one))
+  return new Map(patients.map((patient) => [patient, { consents: counting(patient), overrides: overrides.get(patient) ?? [] }]))
 }

@@ -72,8 +72,12 @@ export function addNumbers(change: Change, joined: PersonNumbers, removed: strin
   )
   for (const [system, values] of kindsOf(joined)) {
     const { has, fresh } = compared(patient, system, values, removed)
-    const lacks = has.every((value) => value === removed)
-    if (lacks && fresh.length === 1) identifier.unshift({ system, value: fresh[0] as string })
+    const [value] = fresh
+    if (value === undefined || fresh.length > 1) continue
+    // Of two records that became one here, a number of before leads on to the one that took its place there.
+    const replaces = identifier.some((one) => one.system === system && one.value === removed)
+    if (has.every((one) => one === removed)) identifier.unshift({ system, value })
+    else if (replaces) identifier.push({ system, value, use: 'old' })
   }
   if (JSON.stringify(identifier) === JSON.stringify(patient.identifier ?? [])) return
   const { version } = change.put(serviceShelf(situation.service.id), { ...patient, identifier })

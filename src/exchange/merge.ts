@@ -29,6 +29,7 @@ import { patientOf, twoOf } from './not-same.ts'
 import { fingerprintOf, once } from './once.ts'
 import { rewriteReferences } from './references.ts'
 import { ofType, resourcesOf, type Situation, serviceShelf } from './situation.ts'
+import { keepAsMerged, silentOf } from './unconfirmed.ts'
 
 const attempts = 20
 
@@ -109,6 +110,8 @@ function together(from: Change, to: Change, row: Merge, reason: string | undefin
   const shelf = serviceShelf(row.service)
   const [source, target] = [patientOf(from.situation), patientOf(to.situation)]
   const rivals = rivalsOf([from.situation, to.situation])
+  const silent = silentOf([from.situation, to.situation])
+  keepAsMerged(from.situation, to.situation)
   const detail: MergeDetail = {
     patients: [from, to].map(({ situation }) => at(situation.record.get(`Patient/${situation.patient}`) as Stored)),
     stood: [...to.situation.record.values()].filter(({ patient, id }) => patient === row.target && id !== row.target).map(at),
@@ -138,6 +141,7 @@ function together(from: Change, to: Change, row: Merge, reason: string | undefin
   })
   const kept = to.put(shelf, joined(source, target))
   if (rivals) detail.rivals = rivals
+  if (silent) detail.silent = silent
   row.detail = JSON.stringify(detail)
   const told = JSON.stringify({ source: `Patient/${row.source}`, target: `Patient/${row.target}`, ...(reason ? { because: reason } : {}) })
   from.audit({ action: 'merge', entity: `Patient/${row.source}/_history/${left.version}`, detail: told })

@@ -1,21 +1,49 @@
 /**
  * The Patient of two records that are one: who the target is stays, what the source is known by is added.
  */
-import type { HumanName, Identifier, Patient } from '@medplum/fhirtypes'
+import type { Coding, HumanName, Identifier, Patient } from '@medplum/fhirtypes'
 import { comparable } from '../domain/identifiers.ts'
 
 export function joined(source: Patient, target: Patient): Patient {
   const identifier = [...(target.identifier ?? []), ...others(source.identifier ?? [], target.identifier ?? [])]
   const name = [...(target.name ?? []), ...(source.name ?? []).filter((one) => !target.name?.some(sameName(one))).map(asAlias)]
+  const security = both(target.meta?.security ?? [], source.meta?.security ?? [])
   return {
     // What the target does not say.
-    ...only(source, target, ['birthDate', 'gender', 'telecom', 'address', 'communication', 'contact']),
+    ...only(source, target, [
+      'birthDate',
+      'gender',
+      'telecom',
+      'address',
+      'communication',
+      'contact',
+      'generalPractitioner',
+      'maritalStatus',
+    ]),
     ...target,
+    ...diedIn(source, target),
+    ...(security.length ? { meta: { ...target.meta, security } } : {}),
     ...(identifier.length ? { identifier } : {}),
     ...(name.length ? { name } : {}),
     link: [...(target.link ?? []), { other: { reference: `Patient/${source.id}` }, type: 'replaces' }],
   }
 }
+
+/** One of two records says that the person died: everything stops, and somebody looks. */
+const diedIn = ({ deceasedBoolean, deceasedDateTime }: Patient, target: Patient): Partial<Patient> =>
+  target.deceasedBoolean === true || target.deceasedDateTime
+    ? {}
+    : deceasedDateTime
+      ? { deceasedBoolean: undefined as never, deceasedDateTime }
+      : deceasedBoolean
+        ? { deceasedBoolean }
+        : {}
+
+/** Labels only ever add. */
+const both = (some: readonly Coding[], more: readonly Coding[]): Coding[] => [
+  ...some,
+  ...more.filter((one) => !some.some(({ system, code }) => system === one.system && code === one.code)),
+]
 
 const only = (source: Patient, target: Patient, keys: readonly (keyof Patient)[]): Partial<Patient> =>
   Object.fromEntries(keys.flatMap((key) => (target[key] === undefined && source[key] !== undefined ? [[key, source[key]]] : [])))

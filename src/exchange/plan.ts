@@ -65,10 +65,14 @@ export function plan(change: Change): Understanding {
   return known
 }
 
-/** Partners the plan names, and those it no longer names but that still hold a handover. */
+/**
+ * Partners the plan names, those it no longer names but that still hold a handover, and those whose shelf holds anything of this record:
+ * the handover it was told with may have gone to another one (unmerge.ts).
+ */
 function partnersToPlan(change: Change, known: Understanding): { partner: string; considered?: Considered; tasks: Task[] }[] {
   const tasks = tasksOf(change.situation).filter(isHandover)
-  const ids = new Set([...known.partners.map(({ partner }) => partner.id), ...tasks.map(ownerOf)])
+  const holding = [...change.situation.told.values()].flatMap(({ shelf }) => (shelf.startsWith('partner:') ? [shelf.slice(8)] : []))
+  const ids = new Set([...known.partners.map(({ partner }) => partner.id), ...tasks.map(ownerOf), ...holding])
   return [...ids].map((partner) => {
     const considered = known.partners.find((one) => one.partner.id === partner)
     return { partner, ...(considered ? { considered } : {}), tasks: tasks.filter((task) => ownerOf(task) === partner) }

@@ -19,6 +19,7 @@ import { byRefs, type Stored, shelvesOf, storedOf } from '../store/resources.ts'
 import { type Timer, timersOf } from '../store/timers.ts'
 import { type WorkItem, workOf } from '../store/work-items.ts'
 import type { Exchange } from './exchange.ts'
+import { learnAsMerged } from './unconfirmed.ts'
 
 export type Alike = { patient: string; why: readonly Likeness[] }
 
@@ -46,6 +47,8 @@ export type Situation = {
   alike?: readonly Alike[]
   /** Events that counted for nobody before, and count here from this change on; by id. */
   heard?: Set<string>
+  /** The versions a merge found, where only one of the records had an agreement (unconfirmed.ts); by 'Patient/12/3'. */
+  asMerged?: ReadonlyMap<string, Resource>
   /** Every override there ever was about this person. */
   overrides: Override[]
   directory: Directory
@@ -98,7 +101,7 @@ export async function situationOf(exchange: Exchange, patient: string): Promise<
   ])
   const record = new Map(own.map((stored) => [`${stored.type}/${stored.id}`, stored]))
   for (const worker of await workersOf(exchange, shelf, resourcesOf(record))) record.set(`${worker.type}/${worker.id}`, worker)
-  return {
+  const situation: Situation = {
     ...surroundings(exchange),
     patient,
     service,
@@ -113,6 +116,8 @@ export async function situationOf(exchange: Exchange, patient: string): Promise<
     merges,
     overrides: overrides.get(patient) ?? [],
   }
+  await learnAsMerged(database, situation)
+  return situation
 }
 
 /** The latest decision about each; `work` has the newest first. */

@@ -12,12 +12,12 @@ import { likenessOf } from '../domain/alike.ts'
 import { isUnsorted, unsortedTag } from '../domain/resources.ts'
 import { outcome, refuse } from '../fhir/outcome.ts'
 import { type Merge, undoMerge } from '../store/merges.ts'
-import { readVersion, type Stored } from '../store/resources.ts'
+import { readVersions, type Stored } from '../store/resources.ts'
 import { resolveWorkItemAbout } from '../store/work-items.ts'
 import { commit, isRace } from './amend.ts'
 import { actorOf, type Change } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
-import { type At, detailOf, isMergedAway } from './merge-detail.ts'
+import { type At, detailOf, isMergedAway, type MergeDetail, onlyMoved } from './merge-detail.ts'
 import { saidIn } from './merge-said.ts'
 import { patientOf, twoOf } from './not-same.ts'
 import { fingerprintOf, once } from './once.ts'
@@ -102,13 +102,8 @@ const stoodAt = (row: Merge): number => detailOf(row).patients?.find(([ref]) => 
 async function versionsOf({ database }: Exchange, row: Merge): Promise<Map<string, Resource>> {
   const { patients = [], stood = [], moved = [] } = detailOf(row)
   const wanted: At[] = [...patients, ...stood, ...moved.map(([ref, version]): At => [ref, version])]
-  const found = new Map<string, Resource>()
-  for (const [ref, version] of wanted) {
-    const [type, id] = ref.split('/') as [string, string]
-    const body = (await readVersion(database, serviceShelf(row.service), type, id, version))?.body
-    if (body) found.set(ref, body)
-  }
-  return found
+  const found = await readVersions(database, serviceShelf(row.service), wanted)
+  return new Map(found.flatMap(({ type, id, body }) => (body ? [[`${type}/${id}`, body]] : [])))
 }
 
 /** @param from the target, which gives back; `to` the source. Gives the detail of the merge as it is kept from now on */
@@ -125,10 +120,12 @@ function apart(from: Change, to: Change, row: Merge, before: ReadonlyMap<string,
     id === row.target && type === 'Patient' && version > stoodAt(row) + 1 ? [`${type}/${id}`] : [],
   )
   let agreed = false
+  const returned: MergeDetail['back'] = []
 
   // Ours now, and of the plan that goes back: so do its handovers.
   const goesBack = ({ body }: Stored): boolean =>
     body !== undefined && isOfExchange(body) && planOf(body) !== undefined && theirs.has(planOf(body) as string)
+  to.situation.asMerged = new Map([...(from.situation.asMerged ?? []), ...(to.situation.asMerged ?? [])])
   takeMessages(from, to, ({ type, id }) => theirs.has(`${type}/${id}`), goesBack)
 
   for (const stored of [...from.situation.record.values()]) {
@@ -138,14 +135,17 @@ function apart(from: Change, to: Change, row: Merge, before: ReadonlyMap<string,
     const then = before.get(ref)
     const version = theirs.get(ref) ?? own.get(ref)
     const isConsent = stored.type === 'Consent'
-    if (version !== undefined && version !== stored.version && !isOfExchange(body)) changed.push(ref)
-    if (isConsent && version !== stored.version) agreed = true
+    const asItWas = version !== undefined && onlyMoved(from.situation.merges, ref, version).has(stored.version)
+    if (version !== undefined && !asItWas && !isOfExchange(body)) changed.push(ref)
+    if (isConsent && !asItWas) agreed = true
     const kept = isOfExchange(body) || isConsent ? undefined : then
     if (theirs.has(ref) || goesBack(stored)) {
       from.situation.record.delete(ref)
-      to.adopt(stored, kept ?? back(body))
+      const { version: now } = to.adopt(stored, kept ?? back(body))
+      const [, was] = moved.find(([one]) => one === ref) ?? []
+      if ((kept || asItWas) && was !== undefined) returned.push([ref, was, now])
     } else if (own.has(ref)) {
-      if (kept && version !== stored.version) from.put(shelf, kept)
+      if (kept && !asItWas) from.put(shelf, kept)
     } else if (!isOfExchange(body) && !isUnsorted(body) && !isOfAnother(from.situation, row, ref)) {
       from.put(shelf, { ...body, meta: { ...body.meta, tag: [...(body.meta?.tag ?? []), unsortedTag] } })
     }
@@ -168,7 +168,7 @@ function apart(from: Change, to: Change, row: Merge, before: ReadonlyMap<string,
   const unsorted = agreed
     ? [from, to].flatMap(({ situation }) => consentsOf(situation).map((one): At => [`Consent/${one.id}`, Number(one.meta?.versionId)]))
     : []
-  const detail = { alike, ...(unsorted.length ? { unsorted } : {}) }
+  const detail: MergeDetail = { alike, back: returned, ...(unsorted.length ? { unsorted } : {}) }
   const undone: Merge = { ...row, state: 'undone', detail: JSON.stringify(detail) }
   for (const { situation } of [from, to]) situation.merges = situation.merges.map((one) => (one.id === row.id ? undone : one))
   return detail

@@ -63,5 +63,6 @@ export const whyKept: Readonly<Record<ReasonCode, string>> = {
   'not-listed': notAgreed,
   'part-unclear': notSure,
   'other-time': notNow,
+  unconfirmed: notAgreed,
   unlabelled: 'Nobody has checked yet what it is about. So we kept it back to be safe.',
 }

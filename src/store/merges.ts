@@ -74,12 +74,17 @@ export async function everJoined(database: Database, patient: string): Promise<s
   return rows.map(({ id }) => id)
 }
 
-/** Whom this record is part of now, if of anybody. */
+/** The whole this record is part of now, at whatever remove; undefined: it is part of none. */
 export async function partOf(database: Database, patient: string): Promise<string | undefined> {
-  const [row] = await database.query<{ target: string }>(
-    statement(`select target from merge where source = ? and state = 'merged'`, patient),
+  const rows = await database.query<{ target: string }>(
+    statement(
+      `with recursive whole(id, depth) as (select target, 1 from merge where source = ? and state = 'merged'
+         union all select m.target, depth + 1 from merge m join whole w on m.source = w.id where m.state = 'merged')
+       select id as target from whole order by depth desc limit 1`,
+      patient,
+    ),
   )
-  return row?.target
+  return rows[0]?.target
 }
 
 const mostAlike = 50

@@ -110,6 +110,25 @@ export async function readVersion(
   return found
 }
 
+/** Many of them at once, in no order; what is no longer kept is left out. @param wanted ['Condition/12', 3], ... */
+export const readVersions = (
+  database: Database,
+  shelf: string,
+  wanted: readonly (readonly [ref: string, version: number])[],
+): Promise<Stored[]> => {
+  const places = JSON.stringify(wanted.map(([ref, version]) => [...ref.split('/', 2), version]))
+  const which = `r.shelf = ? and r.type = wanted.value ->> 0 and r.id = wanted.value ->> 1 and r.version = wanted.value ->> 2`
+  return readStored(
+    database,
+    statement(
+      `select ${columns} from json_each(?) wanted cross join resource r where ${which}
+       union all select ${columns} from json_each(?) wanted cross join resource_version r where ${which}`,
+      ...[places, shelf],
+      ...[places, shelf],
+    ),
+  )
+}
+
 /** Every version, the newest first. */
 export const historyOf = (database: Database, shelf: string, type: string, id: string): Promise<Stored[]> =>
   readStored(
