@@ -38,7 +38,7 @@ const answer = (parameter: ParametersParameter[]): Answer => ({
  */
 export async function why(exchange: Exchange, request: Request, id: string, item?: string): Promise<Answer> {
   const { situation, task } = await handover(exchange, request, id)
-  await exchange.database.atomically([recordAudit([asked(exchange, request, 'why', situation.patient, `Task/${id}`)])])
+  await exchange.database.atomically([recordAudit([lookedAt(exchange, request, 'why', situation.patient, `Task/${id}`)])])
   const partner = task.owner?.reference?.replace('Organization/', '') as string
   const considered = consider(situation).partners.find((one) => one.partner.id === partner)
   const [state, trigger] = [stateOf(task), triggerWords(task)]
@@ -75,7 +75,7 @@ export async function dryRun(exchange: Exchange, request: Request, id: string): 
   const stored = own ? await readResource(exchange.database, request.caller.shelf, 'CarePlan', id) : undefined
   const situation = stored?.patient ? await situationOf(exchange, stored.patient) : undefined
   if (!stored?.body || !situation) throw refuse(404, 'not-found', 'There is no such CarePlan here.', 'CarePlan')
-  await exchange.database.atomically([recordAudit([asked(exchange, request, 'dry-run', situation.patient, `CarePlan/${id}`)])])
+  await exchange.database.atomically([recordAudit([lookedAt(exchange, request, 'dry-run', situation.patient, `CarePlan/${id}`)])])
   return answer(outlook(situation))
 }
 
@@ -170,12 +170,12 @@ export const handedOut = (
   action: 'account' | 'subject-access',
   patient: string,
 ): AuditRow => ({
-  ...asked(exchange, request, action, patient, `Patient/${patient}`),
+  ...lookedAt(exchange, request, action, patient, `Patient/${patient}`),
   detail: JSON.stringify({ purposeOfUse: 'PATRQT' }),
 })
 
 /** Somebody looked at what is decided about a person. */
-const asked = (exchange: Pick<Exchange, 'now'>, request: Request, action: string, patient: string, entity: string): AuditRow => ({
+export const lookedAt = (exchange: Pick<Exchange, 'now'>, request: Request, action: string, patient: string, entity: string): AuditRow => ({
   id: newId(),
   at: exchange.now().toISOString(),
   ...actorOf(request),

@@ -8,11 +8,12 @@
  *
  * @see hl7.org/fhir/R5/patient-operation-merge.html
  */
-import type { CarePlan, CareTeam, Parameters, Patient, Resource } from '@medplum/fhirtypes'
+import type { CarePlan, CareTeam, ParametersParameter, Resource } from '@medplum/fhirtypes'
 import type { Request } from '../access/caller.ts'
 import { codeIn } from '../domain/resources.ts'
 import { outcome, refuse } from '../fhir/outcome.ts'
 import { ours } from '../fhir/systems.ts'
+import { recordAudit } from '../store/audit.ts'
 import { type Merge, recordMerge } from '../store/merges.ts'
 import { newId } from '../store/random.ts'
 import type { Stored } from '../store/resources.ts'
@@ -22,7 +23,9 @@ import { commit, isRace } from './amend.ts'
 import { actorOf, type Change } from './change.ts'
 import { rivalsOf } from './doubt.ts'
 import type { Answer, Exchange } from './exchange.ts'
+import { lookedAt } from './explain.ts'
 import { isMergedAway, type MergeDetail } from './merge-detail.ts'
+import { previewOf } from './merge-preview.ts'
 import { saidIn } from './merge-said.ts'
 import { joined } from './merged-patient.ts'
 import { patientOf, twoOf } from './not-same.ts'
@@ -50,9 +53,14 @@ export async function merge(exchange: Exchange, request: Request, target: string
     for (let attempt = 1; ; attempt++) {
       const both = await twoOf(exchange, request, [source as NonNullable<typeof source>, into])
       mustBeFree(both, [source?.at as string, into.at])
-      if (preview)
-        return answerOf(joined(patientOf(both[0]), patientOf(both[1])), 'Nothing was changed: this is how the Patient would stand.')
       const row = newMerge(exchange, both)
+      if (preview) {
+        const shown = previewOf(both, actorOf(request), (from, to) => together(from, to, row, reason))
+        await exchange.database.atomically([
+          recordAudit(both.map(({ patient }) => lookedAt(exchange, request, 'dry-run', patient, `Patient/${patient}`))),
+        ])
+        return answerOf(shown, 'Nothing was changed: this is what would be.')
+      }
       try {
         let kept: Resource | undefined
         await commit(
@@ -69,7 +77,7 @@ export async function merge(exchange: Exchange, request: Request, target: string
             ...inbox({ status: 200, body: outcome(200, [done]) }),
           ],
         )
-        return answerOf(kept as Patient, done.text)
+        return answerOf([{ name: 'result', resource: kept as Resource }], done.text)
       } catch (error) {
         if (!isRace(error) || attempt === attempts) throw error
       }
@@ -94,15 +102,9 @@ const newMerge = (exchange: Exchange, [source, target]: readonly [Situation, Sit
   detail: '{}',
 })
 
-const answerOf = (patient: Resource, text: string): Answer => {
-  const body: Parameters = {
-    resourceType: 'Parameters',
-    parameter: [
-      { name: 'outcome', resource: outcome(200, [{ ...done, text }]) },
-      { name: 'result', resource: patient },
-    ],
-  }
-  return { status: 200, body }
+const answerOf = (parts: ParametersParameter[], text: string): Answer => {
+  const parameter = [{ name: 'outcome', resource: outcome(200, [{ ...done, text }]) }, ...parts]
+  return { status: 200, body: { resourceType: 'Parameters', parameter } }
 }
 
 /** Everything of `from` under `to`. Sets `row.detail`. */

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { usualYears } from '../../src/domain/retention.ts'
 import { eraseNow } from '../../src/exchange/erasing.ts'
 import { consentOf, type PartnerName, usual } from '../fixtures/case-bundle.ts'
-import { type Gateway, of, openGateway, standing } from '../fixtures/gateway.ts'
+import { type Gateway, of, openGateway, standing, valuesOf } from '../fixtures/gateway.ts'
 import { handInEvent, prisonEvent } from '../fixtures/hmpps.ts'
 import { caseFor, isIn, mergingOn, naming, numbers, ok, parameters } from '../fixtures/merging.ts'
 import { referral } from '../fixtures/referral.ts'
@@ -144,6 +144,43 @@ describe('two records become one', () => {
     expect((await gateway.work()).find(({ reason }) => reason === 'unmerged')?.words).toContain(b)
   })
 
+  test('a preview says what would become of each partner, what the two do not say alike and whose agreement counts; and so it comes', async () => {
+    gateway = await openGateway()
+    const anna = await gateway.handIn(caseFor('Anna', { plan: ['recovery', 'probation'] }))
+    const berta = await gateway.handIn(caseFor('Berta', { plan: ['recovery', 'enhanced'], agreed: { recovery: usual.recovery } }))
+    const [a, b] = [anna.Patient as string, berta.Patient as string]
+    const { body } = ok(await merge(a, b, { name: 'preview', valueBoolean: true }))
+    expect(valuesOf(body, 'conflict')).toEqual([
+      'Each has another NHS number.',
+      'Each has another prison number.',
+      'They do not have the same date of birth: the one of the record that stays counts.',
+      'They do not have the same address: the one of the record that stays counts.',
+      'They do not have the same phone or e-mail: the one of the record that stays counts.',
+      'Both have a plan: the one of the record that stays goes on, and the partners of the other are told to stop.',
+    ])
+    expect(valuesOf(body, 'agreement')).toEqual([
+      'Both have an agreement: a partner is told only what it would be told under either of them.',
+    ])
+    const parts = (body.parameter ?? []).filter(({ name }) => name === 'partner')
+    const then = Object.fromEntries(parts.map(({ part }) => [part?.[0]?.valueReference?.reference, part?.at(-1)?.valueString]))
+    expect(then).toEqual({
+      'Organization/wear-recovery': 'It is told to stop with one handover, and told anew with the other.',
+      'Organization/tees-probation': 'It is told to stop.',
+      'Organization/enhanced-tees': 'It is told nothing.',
+    })
+    const from = new Map((['recovery', 'probation', 'enhanced'] as const).map((name) => [name, gateway.partner(name).received.length]))
+    ok(await merge(a, b))
+    await gateway.settled()
+    const sent = [...from].map(([name, n]) =>
+      gateway
+        .partner(name)
+        .received.slice(n)
+        .map(({ text }) => text.includes('"revoked"'))
+        .sort(),
+    )
+    expect(sent).toEqual([[false, true], [true], []])
+  })
+
   test('what can not be merged says so, a preview changes nothing, and nothing is written to a record that is part of another', async () => {
     gateway = await openGateway()
     const anna = await gateway.handIn(caseFor('Anna', { plan: ['recovery'] }))
@@ -159,9 +196,11 @@ describe('two records become one', () => {
       ).status,
     ).toBe(404)
     expect((await gateway.as('recovery').call('POST', '/fhir/Patient/$merge', parameters())).status).toBe(403)
-    const rows = await gateway.rows()
+    const { audit: _before, ...rows } = await gateway.rows()
     expect((await merge(a, b, { name: 'preview', valueBoolean: true })).text).toContain('FennimarshAnna')
-    expect(await gateway.rows()).toEqual(rows)
+    // But that somebody looked.
+    const { audit: _after, ...still } = await gateway.rows()
+    expect(still).toEqual(rows)
     ok(await merge(a, b))
     expect((await merge(a, b)).status).toBe(409)
     const written = await gateway.service.call('POST', '/fhir/Flag', {
