@@ -128,7 +128,6 @@ async function erasing(
     }
   // What was merged into this record goes with it: older versions and messages of it stand under a key of their own.
   const parts = await Promise.all((await mergedInto(database, patient)).map((one) => personKept(database, one)))
-  // The whole last: interrupted, it is still there to be erased again.
   const all = [...parts.flatMap((one) => one ?? []), person]
   const because = [
     ...(await inTheWay(person)),
@@ -136,16 +135,17 @@ async function erasing(
   ]
   if (because.length > 0) return { outcome: 'refused', because }
   const at = now().toISOString()
-  for (const { id, revision } of all) {
-    try {
-      await erase(database, { patient: id, who: by, at, auditId: newId(), action, reason, revision })
-    } catch (error) {
-      if (error instanceof Conflict && error.what === 'legal hold')
-        return { outcome: 'refused', because: ['Something about this person changed at this moment. Look again.'] }
-      throw error
-    }
-    changed(database, [id])
+  try {
+    await erase(database, ...all.map(({ id, revision }) => ({ patient: id, who: by, at, auditId: newId(), action, reason, revision })))
+  } catch (error) {
+    if (error instanceof Conflict && error.what === 'legal hold')
+      return { outcome: 'refused', because: ['Something about this person changed at this moment. Look again.'] }
+    throw error
   }
+  changed(
+    database,
+    all.map(({ id }) => id),
+  )
   return { outcome: 'done' }
 }
 

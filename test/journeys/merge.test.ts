@@ -4,8 +4,6 @@
  */
 import type { Bundle, Patient, Resource } from '@medplum/fhirtypes'
 import { afterEach, describe, expect, test } from 'vitest'
-import { usualYears } from '../../src/domain/retention.ts'
-import { eraseNow } from '../../src/exchange/erasing.ts'
 import { consentOf, type PartnerName, usual } from '../fixtures/case-bundle.ts'
 import { type Gateway, of, openGateway, standing, valuesOf } from '../fixtures/gateway.ts'
 import { handInEvent, prisonEvent } from '../fixtures/hmpps.ts'
@@ -281,24 +279,6 @@ describe('and two again', () => {
     expect(await reasons()).not.toContain('consents-unsorted')
     const recovery = await shelfOf('recovery')
     expect([isIn(recovery, 'Anna'), isIn(recovery, 'Berta')]).toEqual([true, false])
-  })
-
-  test('erasing the record erases what was merged into it, and not the other way round', async () => {
-    gateway = await openGateway()
-    const anna = await gateway.handIn(caseFor('Anna', { plan: ['recovery'], agreed: null }))
-    const berta = await gateway.handIn(caseFor('Berta', { plan: ['recovery'], agreed: null }))
-    const [a, b] = [anna.Patient?.slice(8) as string, berta.Patient?.slice(8) as string]
-    ok(await merge(`Patient/${a}`, `Patient/${b}`))
-    const where = { database: gateway.database, now: gateway.clock.now, years: usualYears }
-    const decided = { by: 'guardian', reason: 'asked' }
-    expect(await eraseNow(where, a, decided)).toMatchObject({ outcome: 'refused' })
-    expect(await eraseNow(where, b, decided)).toEqual({ outcome: 'done' })
-    for (const one of [a, b]) expect((await gateway.service.call('GET', `/fhir/Patient/${one}`)).status).toBe(410)
-    const versions = await gateway.database.query<{ n: number }>({
-      sql: 'select count(*) as n from resource_version where body is not null and patient is not null',
-      params: [],
-    })
-    expect(versions).toEqual([{ n: 0 }])
   })
 
   test('two merged into one are undone from the last: nothing of the first comes back with the second', async () => {

@@ -1,7 +1,7 @@
 /**
  * Going home to another area: the RECONNECT service there is asked to take over, and the one here stays responsible until it does.
  */
-import type { ServiceRequest } from '@medplum/fhirtypes'
+import type { Consent, ServiceRequest } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { reconcile } from '../../src/exchange/reconcile.ts'
 import { erase } from '../../src/store/keys.ts'
@@ -104,6 +104,11 @@ describe('out of area, within one gateway', () => {
     const naming = (name: string, reference: string) => ({ name, valueReference: { reference } })
     const parameter = [naming('source-patient', at.Patient as string), naming('target-patient', `Patient/${id}`)]
     expect((await gateway.service.call('POST', '/fhir/Patient/$merge', { resourceType: 'Parameters', parameter })).status).toBe(200)
+    await gateway.settled()
+    expect((await other.find('Patient')).map(({ name }) => name)).toEqual(before.map(({ name }) => name))
+    // The record with that name had no agreement: the person says that theirs holds for it.
+    const [{ id: _id, meta: _meta, ...agreed }] = (await gateway.service.find('Consent')) as [Consent]
+    await gateway.service.call('POST', '/fhir/Consent', { ...agreed, dateTime: '2026-04-02T12:00:00Z' })
     await gateway.settled()
     const after = await other.find('Patient')
     expect([after.map((one) => one.id), after[0]?.name?.[0]?.family]).toEqual([before.map((one) => one.id), 'Twice'])
