@@ -36,8 +36,8 @@ export type Config = {
   requireSignedMappings: boolean
   /** Who may send events of HMPPS as signed webhooks, and with which secrets. */
   webhooks?: WebhookSecrets
-  /** The HMPPS External API: its address, our key to it, and the certificate we show (PEM). */
-  hmpps?: { url: string; key: string; cert: string; certKey: string; pace: LookPace }
+  /** The HMPPS External API: its address, our key to it, and the certificate we show (PEM; absent where the platform holds it). */
+  hmpps?: { url: string; key: string; certificate?: { cert: string; certKey: string }; pace: LookPace }
   /** The queue HMPPS puts events into (SQS), and the file that holds the credentials of the moment. */
   queue?: { url: string; region: string; credentialsFile: string }
   /** Where the manual clock starts; absent: real time. */
@@ -46,14 +46,21 @@ export type Config = {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
+/** `platform`: a Worker has no files, and shows a certificate that Cloudflare holds. */
+export type Certificates = 'files' | 'platform'
+
 /**
  * @param readText reads a file as text, or throws
  * @returns the settings, or every fault as a sentence that opens with the variable's name
  */
-export function readConfig(env: Environment, readText: (path: string) => string): { config: Config } | { faults: string[] } {
+export function readConfig(
+  env: Environment,
+  readText: (path: string) => string,
+  certificate: Certificates = 'files',
+): { config: Config } | { faults: string[] } {
   // A variable left blank in an environment file is a variable that was not set.
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''))
-  const parsed = environment(readText).safeParse(given)
+  const parsed = environment(readText, certificate).safeParse(given)
   if (!parsed.success)
     return { faults: [...new Set(parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`))].sort() }
   const { data } = parsed
@@ -80,8 +87,9 @@ export function readConfig(env: Environment, readText: (path: string) => string)
             hmpps: {
               url: data.HMPPS_API_URL,
               key: (data.HMPPS_API_KEY ?? data.HMPPS_API_KEY_FILE) as string,
-              cert: data.HMPPS_API_CERT_FILE as string,
-              certKey: data.HMPPS_API_CERT_KEY_FILE as string,
+              ...(certificate === 'files'
+                ? { certificate: { cert: data.HMPPS_API_CERT_FILE as string, certKey: data.HMPPS_API_CERT_KEY_FILE as string } }
+                : {}),
               pace: { dailyFromDays: data.HMPPS_API_DAILY_FROM_DAYS, everyDays: data.HMPPS_API_EVERY_DAYS },
             },
           }
@@ -170,7 +178,7 @@ const manual = z.string().transform((text, context) => {
   }
 })
 
-function environment(readText: (path: string) => string) {
+function environment(readText: (path: string) => string, certificate: Certificates) {
   const fileText = z.string().transform((path, context) => {
     try {
       const text = readText(path).trim()
@@ -231,10 +239,13 @@ function environment(readText: (path: string) => string) {
       REQUIRE_SIGNED_MAPPINGS: z.enum(['true', 'false'], 'must be true or false.').default('false'),
       NODE_ENV: z.string().optional(),
     })
-    .superRefine((data, context) => alone(data, (path, message) => context.addIssue({ code: 'custom', path: [path], message })), {
-      // Also when another variable is at fault: every fault is named at once.
-      when: () => true,
-    })
+    .superRefine(
+      (data, context) => alone(data, certificate, (path, message) => context.addIssue({ code: 'custom', path: [path], message })),
+      {
+        // Also when another variable is at fault: every fault is named at once.
+        when: () => true,
+      },
+    )
 }
 
 type Raw = {
@@ -258,7 +269,7 @@ type Raw = {
 >
 
 /** Faults between variables. `data` may still be half parsed. */
-function alone(data: Raw, fault: (path: string, words: string) => void) {
+function alone(data: Raw, certificate: Certificates, fault: (path: string, words: string) => void) {
   const production = data.NODE_ENV === 'production'
   if (data.MASTER_KEY === undefined && data.MASTER_KEY_FILE === undefined)
     fault('MASTER_KEY', `or MASTER_KEY_FILE is required: ${keyWords}`)
@@ -266,7 +277,10 @@ function alone(data: Raw, fault: (path: string, words: string) => void) {
     fault('MASTER_KEY', 'and MASTER_KEY_FILE are both set: keep one.')
   if ((data.HMPPS_QUEUE_URL === undefined) !== (data.HMPPS_QUEUE_CREDENTIALS_FILE === undefined))
     fault('HMPPS_QUEUE_URL', 'and HMPPS_QUEUE_CREDENTIALS_FILE belong together: set both.')
-  const api = ['HMPPS_API_URL', 'HMPPS_API_CERT_FILE', 'HMPPS_API_CERT_KEY_FILE'] as const
+  const files = certificate === 'files' ? (['HMPPS_API_CERT_FILE', 'HMPPS_API_CERT_KEY_FILE'] as const) : []
+  const api = ['HMPPS_API_URL', ...files] as const
+  if (certificate === 'platform' && data.HMPPS_QUEUE_URL !== undefined)
+    fault('HMPPS_QUEUE_URL', 'can not be read by a Worker: let something of yours post what is in the queue to /events/hmpps.')
   const given = [...api, 'HMPPS_API_KEY', 'HMPPS_API_KEY_FILE'].filter((name) => data[name as keyof Raw] !== undefined)
   if (given.length > 0) {
     for (const name of api) if (data[name] === undefined) fault(name, `is required with ${given[0]}.`)

@@ -119,7 +119,7 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
     signOffs: () => ({ required: config.requireSignedMappings, hashes, signatures: loaded.signatures }),
     fetch: outgoing(known.reach),
     ...(config.hmpps
-      ? { hmpps: hmppsApi(config.hmpps, outgoing(known.reach, {}, undefined, config.hmpps)), lookPace: config.hmpps.pace }
+      ? { hmpps: hmppsApi(config.hmpps, outgoing(known.reach, {}, undefined, config.hmpps.certificate)), lookPace: config.hmpps.pace }
       : {}),
   })
   // One gateway works on one database file, so whatever is leased was in the hands of the one before.

@@ -8,6 +8,7 @@
 import { adapters } from '../adapters/index.ts'
 import { allowedFor } from './channels/address.ts'
 import { checkedFetch } from './channels/checked.ts'
+import { hmppsApi } from './channels/hmpps-api.ts'
 import { channels } from './channels/index.ts'
 import { manualClock, realClock } from './clock.ts'
 import { type Config, isLoopback, readConfig } from './config.ts'
@@ -101,11 +102,18 @@ async function gatewayFor(env: Env): Promise<Gateway | { faults: string[] }> {
 function settings(env: Env): { config: Config } | { faults: string[] } {
   const texts = textsOf(env)
   // Without HOST this is nobody's own machine: what only a loopback address may do is refused.
-  const read = readConfig({ HOST: 'workers', ...texts }, noFile)
-  const missing = texts.PUBLIC_URL ? [] : ['PUBLIC_URL is required.']
+  const read = readConfig({ HOST: 'workers', ...texts }, noFile, 'platform')
+  const missing = [
+    ...(texts.PUBLIC_URL ? [] : ['PUBLIC_URL is required.']),
+    ...(texts.HMPPS_API_URL && !certificateOf(env) ? [`${certificateName} is required with HMPPS_API_URL: bind an mtls_certificate.`] : []),
+  ]
   if ('faults' in read) return { faults: [...read.faults, ...missing] }
   return missing.length > 0 ? { faults: missing } : read
 }
+
+/** Cloudflare shows the certificate it holds to whoever is asked through this binding (mtls_certificates in wrangler.toml). */
+const certificateName = 'HMPPS_API_CERTIFICATE'
+const certificateOf = (env: Env) => env[certificateName] as { fetch: typeof fetch } | undefined
 
 const textsOf = (env: Env) => Object.fromEntries(Object.entries(env).filter((one): one is [string, string] => typeof one[1] === 'string'))
 const noFile = (): never => {
@@ -140,7 +148,11 @@ async function open(config: Config, env: Env): Promise<Gateway> {
     log,
     publicUrl: config.publicUrl,
     signOffs: () => ({ required: config.requireSignedMappings, hashes, signatures: known.signatures }),
-    fetch: checkedFetch(allowedFor(config.host), fetchInTime),
+    fetch: checkedFetch(
+      allowedFor(config.host),
+      inTime((...asked) => fetch(...asked)),
+    ),
+    ...hmppsOf(config, env),
   }
   /** Partners that a commit of some request owes something, until an event takes it on. */
   const owedTo = new Set<string>()
@@ -265,9 +277,22 @@ async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((done) => setTimeout(done, 10))
 }
 
-const fetchInTime: typeof fetch = (input, init) => {
-  const late = AbortSignal.timeout(attemptMs)
-  return fetch(input, { ...init, signal: init?.signal ? AbortSignal.any([init.signal, late]) : late })
+const inTime =
+  (ask: typeof fetch): typeof fetch =>
+  (input, init) => {
+    const late = AbortSignal.timeout(attemptMs)
+    return ask(input, { ...init, signal: init?.signal ? AbortSignal.any([init.signal, late]) : late })
+  }
+
+/** The same look as on Node, through the binding that shows our certificate. */
+function hmppsOf({ hmpps, host }: Config, env: Env): Pick<Exchange, 'hmpps' | 'lookPace'> {
+  const certificate = certificateOf(env)
+  if (!hmpps || !certificate) return {}
+  const ask = checkedFetch(
+    allowedFor(host),
+    inTime((...asked) => certificate.fetch(...asked)),
+  )
+  return { hmpps: hmppsApi(hmpps, ask), lookPace: hmpps.pace }
 }
 
 /**

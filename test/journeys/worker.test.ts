@@ -3,12 +3,13 @@
  */
 import { applyD1Migrations, env } from 'cloudflare:test'
 import { exports } from 'cloudflare:workers'
-import type { Bundle, ServiceRequest, Task } from '@medplum/fhirtypes'
+import type { Bundle, Observation, ServiceRequest, Task } from '@medplum/fhirtypes'
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { adapters } from '../../adapters/index.ts'
 import { readDirectory } from '../../src/access/directory-file.ts'
 import { channels } from '../../src/channels/index.ts'
+import { custodyIn } from '../../src/domain/read.ts'
 import { ours } from '../../src/fhir/systems.ts'
 import { openD1 } from '../../src/store/d1.ts'
 import { statement } from '../../src/store/database.ts'
@@ -52,6 +53,16 @@ describe('before anything is set up', () => {
 
   test('it answers 503 and names every setting at fault', async () => {
     expect(await ask({ RATE_LIMIT: 'many' })).toEqual({ status: 503, reasons: ['MASTER_KEY', 'RATE_LIMIT', 'PUBLIC_URL'] })
+  })
+
+  test('HMPPS can not be asked without the certificate that Cloudflare holds, and no queue is read', async () => {
+    const rest = { MASTER_KEY: btoa('k'.repeat(32)), PUBLIC_URL: publicUrl, HMPPS_API_URL: 'https://hmpps.test', HMPPS_API_KEY: 'k' }
+    expect(await ask(rest)).toEqual({ status: 503, reasons: ['HMPPS_API_CERTIFICATE'] })
+    const queue = { HMPPS_QUEUE_URL: 'https://sqs.eu-west-2.amazonaws.com/1/events', HMPPS_QUEUE_CREDENTIALS_FILE: 'x' }
+    expect(await ask({ MASTER_KEY: rest.MASTER_KEY, PUBLIC_URL: publicUrl, ...queue })).toEqual({
+      status: 503,
+      reasons: ['HMPPS_QUEUE_URL'],
+    })
   })
 
   test('a manual clock is refused anywhere but in wrangler dev', async () => {
@@ -130,22 +141,34 @@ describe('through the Worker', () => {
     expect(received.map(({ to, key }) => [to, key])).toEqual([[partners.enhanced, last?.id]])
   })
 
-  test('an event of HMPPS changes custody once; a thin one is for a person, by the cron', async () => {
+  test('an event of HMPPS changes custody once; what a thin one does not say is looked up by the cron, and told', async () => {
     const fourth = caseBundle({ plan: ['enhanced'], tag: 'four', nhsNumber: '9990001154', noms: 'B4681CD' })
     expect((await call('case-system', 'POST', '/fhir', fourth)).status).toBe(200)
     const post = async (event: unknown) => {
       const { status, body } = await call<Acknowledged>('case-system', 'POST', '/events/hmpps', event, 'application/json')
       return [status, body.outcome, body.changed.flatMap(({ parts }) => parts)]
     }
+    expect(await post(notification('KEY_DATES_AND_ADJUSTMENTS_PRISONER_RELEASE', 'B4681CD'))).toEqual([202, 'unchanged', []])
+    await exports.default.scheduled({ cron: '* * * * *' })
+    const [custody] = await find<Observation>('case-system', 'Observation?code=custody&_sort=-_lastUpdated')
+    expect(custody && custodyIn(custody).releaseDate).toBe('2026-05-05')
+    await vi.waitUntil(() => sentTo(partners.enhanced).some(({ text }) => text.includes('2026-05-05')), soon)
+
     const event = prisonEvent('released', { noms: 'B4681CD', code: 'CR' })
     expect(await post(envelope(event, 'w1'))).toEqual([202, 'changed', ['left', 'status']])
     expect(await post(event)).toEqual([202, 'repeat', []])
-    expect(await post(notification('KEY_DATES_AND_ADJUSTMENTS_PRISONER_RELEASE', 'B4681CD'))).toEqual([202, 'unchanged', []])
-    await exports.default.scheduled({ cron: '* * * * *' })
+    // Said of nobody here, it waits for whoever it is about.
+    const early = prisonEvent('released', { noms: 'B5792CD', code: 'CR', at: '2026-04-01T10:00:00+01:00' })
+    expect(await post(early)).toEqual([202, 'nobody', []])
+    const fifth = caseBundle({ plan: ['enhanced'], tag: 'seven', nhsNumber: '9990002223', noms: 'B5792CD' })
+    expect((await call('case-system', 'POST', '/fhir', fifth)).status).toBe(200)
+    expect(await database.query(statement(`select event from event_number`))).toEqual([])
+    const left = (await find<Observation>('case-system', 'Observation?code=custody')).map((one) => custodyIn(one).left)
+    expect(left).toContain('2026-04-01')
     const open = await database.query<{ reason: string }>(
       statement(`select reason from work_item where resolved_at is null and reason like 'hmpps%'`),
     )
-    expect(open.map(({ reason }) => reason)).toEqual(['hmpps-look-up'])
+    expect(open).toEqual([])
   })
 
   test('somebody is handed over to another service of the gateway, taken on there, and kept there whatever is said here', async () => {

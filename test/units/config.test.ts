@@ -169,7 +169,14 @@ describe('HMPPS', () => {
   }
 
   test('the API is given whole', () => {
-    expect(read(whole)).toMatchObject({ hmpps: { url: 'https://api.test', key: 'abc', cert: pem['cert.pem'], certKey: pem['key.pem'] } })
+    expect(read(whole)).toMatchObject({
+      hmpps: {
+        url: 'https://api.test',
+        key: 'abc',
+        certificate: { cert: pem['cert.pem'], certKey: pem['key.pem'] },
+        pace: { dailyFromDays: 28, everyDays: 7 },
+      },
+    })
     expect(read({ HMPPS_API_KEY: 'abc' })).toEqual([
       'HMPPS_API_CERT_FILE is required with HMPPS_API_KEY.',
       'HMPPS_API_CERT_KEY_FILE is required with HMPPS_API_KEY.',
