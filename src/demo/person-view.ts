@@ -200,7 +200,7 @@ function handoverView(situation: Situation, known: Understanding, task: Task, ow
     kind: (entry && situation.adapters.get(entry.kind)?.name) ?? 'Partner',
     kindCode: entry?.kind ?? 'unknown',
     state,
-    words: last === undefined && state.status === 'cancelled' ? 'never sent' : stateWords(state),
+    words: wordsFor(state, entry?.channel.name, last !== undefined),
     reached: state.businessStatus === 'queued' ? 0 : (reached[state.status] ?? 0),
     asks: activity?.description ?? 'The plan no longer asks this of them.',
     waits: [
@@ -212,6 +212,14 @@ function handoverView(situation: Situation, known: Understanding, task: Task, ow
     agreed: last !== undefined || (considered !== undefined && considered.filled.outcome !== 'withheld'),
     kept: keptFrom(considered),
   }
+}
+
+/** How it stands, by the way it travels: what is fetched is not sent, and another service of the gateway has it before anybody looks. */
+function wordsFor(state: HandoverState, channel: string | undefined, toldYet: boolean): string {
+  if (state.status === 'cancelled' && !toldYet) return 'never sent'
+  if (channel === 'pull' && state.businessStatus === 'delivered') return 'ready, not yet fetched'
+  if (channel === 'here' && state.businessStatus === 'acknowledged') return 'arrived, not yet answered'
+  return stateWords(state)
 }
 
 const reached: Readonly<Partial<Record<HandoverState['status'], HandoverView['reached']>>> = {

@@ -47,6 +47,8 @@ describe.skipIf(!browser)('the first page of the demo', () => {
     expect(await page.locator('#turns tbody tr').count()).toBe(8)
     expect(await page.locator('#clock .time').innerText()).toBe('The clock is not real: Monday 2 March 2026, 09:00')
     expect(await stateOf('leah', 'Elvet Riverside Surgery')).toBe('delivered, not yet opened')
+    expect(await stateOf('leah', 'Wear Recovery')).toBe('ready, not yet fetched')
+    expect(await stateOf('priya', 'RECONNECT South West')).toBe('arrived, not yet answered')
     expect(await page.locator('#person-marcus .needs').count()).toBe(3)
     expect(await page.locator('#turns td[data-label="What happens next"]').nth(5).innerText()).toContain(
       'Durham probation answers about Callum Reed',
