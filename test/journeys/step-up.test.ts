@@ -1,11 +1,11 @@
 /**
  * Enhanced RECONNECT, proposed by either trigger and taken on by its team.
  */
-import type { CarePlan, Observation, Parameters, Patient, ServiceRequest, Task } from '@medplum/fhirtypes'
+import type { Appointment, CarePlan, Observation, Parameters, Patient, ServiceRequest, Task } from '@medplum/fhirtypes'
 import { afterEach, expect, test } from 'vitest'
 import { reconcile } from '../../src/exchange/reconcile.ts'
 import { resolveWorkItemBy } from '../../src/store/work-items.ts'
-import { caseBundle, category, coded, custodyOf, label, planOf } from '../fixtures/case-bundle.ts'
+import { caseBundle, category, coded, custodyOf, label, partners, planOf } from '../fixtures/case-bundle.ts'
 import { type Gateway, openGateway, says, standing, type TestDirectory, valuesOf } from '../fixtures/gateway.ts'
 
 let gateway: Gateway
@@ -188,4 +188,37 @@ test('out of region: not available, the reason is written down, and nobody is as
   await gateway.handIn(caseBundle({ plan: ['enhanced'], tag: 'two', nhsNumber: '9990000743', noms: 'B2468CD' }))
   expect(gateway.partner('enhanced').received).toHaveLength(0)
   expect((await asked()).map(({ reason }) => reason)).toEqual(['enhanced-unavailable', 'enhanced-unavailable'])
+})
+
+test('a case conference: who takes part stands in the record; each of them is told when it is, and none of them who else comes', async () => {
+  await open()
+  const at = await gateway.handIn(caseBundle({ plan: ['recovery', 'probation', 'enhanced'], more: [risk()] }))
+  const invited = (['recovery', 'probation', 'enhanced'] as const).map((name) => partners[name])
+  const conference: Appointment = {
+    resourceType: 'Appointment',
+    meta: label('N', category('appointments')),
+    status: 'booked',
+    appointmentType: { text: 'Case conference' },
+    start: '2026-04-09T10:00:00Z',
+    end: '2026-04-09T11:00:00Z',
+    participant: [at.Patient as string, ...invited.map((id) => `Organization/${id}`)].map((reference) => ({
+      actor: { reference },
+      required: 'required',
+      status: 'accepted',
+    })),
+  }
+  const kept = await gateway.service.call<Appointment>('POST', '/fhir/Appointment', conference)
+  expect(kept.status).toBe(201)
+  await gateway.settled()
+  expect(kept.body.participant.map(({ actor }) => actor?.reference)).toEqual(conference.participant.map(({ actor }) => actor?.reference))
+  expect(await gateway.service.find('Appointment', `actor=Organization/${partners.enhanced}`)).toHaveLength(1)
+  for (const name of ['recovery', 'probation', 'enhanced'] as const) {
+    const { text = '' } = gateway.partner(name).received.at(-1) ?? {}
+    expect(text).toContain('2026-04-09T10:00:00Z')
+    for (const other of invited.filter((id) => id !== partners[name])) expect(text).not.toContain(other)
+  }
+  // Whoever has accepted is in the care team from then on, for everybody at the service to see.
+  await answer('accepted')
+  const [team] = await gateway.service.find('CareTeam')
+  expect(JSON.stringify(team?.participant)).toContain(`Organization/${partners.enhanced}`)
 })

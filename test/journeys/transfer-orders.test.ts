@@ -257,7 +257,7 @@ test('this service ends the support meanwhile: the other one is told to stop, an
   await isAtRest()
 })
 
-test('handed back: a new person here, noticed as perhaps the one known already, and taken on once somebody has said so', async () => {
+test('handed back: arrives as a referral of its own, and is noticed as perhaps the person known already', async () => {
   await takeOn(other, 'other-service')
   await gateway.settled()
   const [patient] = await other.find('Patient')
