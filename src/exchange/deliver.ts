@@ -30,9 +30,9 @@ import { inState, stateOf } from './task.ts'
 /** Messages in hand for one partner at a time. */
 const inHand = 4
 /** Long enough for an attempt and writing down how it went. */
-const leaseMs = 2 * attemptMs
+export const leaseMs = 2 * attemptMs
 /** No answer for three days: a person looks. */
-const giveUpMs = 72 * 3_600_000
+export const giveUpMs = 72 * 3_600_000
 
 export type Deliverer = {
   /** A hand for a message about to be owed, when the lane is open and nothing else waits in it. */
@@ -214,7 +214,9 @@ async function outcomeOf(exchange: Exchange, message: Owed, partner: Partner | u
     return parked(exchange, message, `${reason}; this partner can not tell a repeat from a second message`, true, lane, sent)
   const since = message.firstTriedAt ? new Date(message.firstTriedAt).getTime() : after.getTime()
   if (after.getTime() - since >= giveUpMs) return parked(exchange, message, `${reason}; tried for 72 hours`, unanswered, lane, sent)
-  const dueAt = new Date(after.getTime() + Math.max(backoffMs(number), (retryAfterSeconds ?? 0) * 1000)).toISOString()
+  // However late the partner says: by then a person looks.
+  const wait = Math.min(Math.max(backoffMs(number), (retryAfterSeconds ?? 0) * 1000), since + giveUpMs - after.getTime())
+  const dueAt = new Date(after.getTime() + wait).toISOString()
   return {
     outcome: 'unavailable',
     note: reason,

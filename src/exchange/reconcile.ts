@@ -6,15 +6,19 @@
  */
 import { v7 as newId } from 'uuid'
 import type { Disclosure } from '../mapping.ts'
-import { type AuditRow, owedInAudit } from '../store/audit.ts'
+import { type AuditRow, deliveredInAudit, owedInAudit } from '../store/audit.ts'
 import type { Statement } from '../store/database.ts'
+import { longestShutMs } from '../store/lanes.ts'
 import { markOf, setMark } from '../store/marks.ts'
-import { owedToNobody, parkedUnasked, voidOwed } from '../store/owed.ts'
+import { voidOwed } from '../store/owed.ts'
+import { personOf } from '../store/people.ts'
 import { peopleKept } from '../store/retention.ts'
+import { type Longest, owedToNobody, parkedUnasked, waitingTooLong, waitNoLonger } from '../store/strays.ts'
 import { openWorkItem, resolveWorkItem } from '../store/work-items.ts'
 import { learnToldInError } from './agreements.ts'
 import { lookAgain } from './amend.ts'
 import { type Differences, startChange } from './change.ts'
+import { giveUpMs, leaseMs } from './deliver.ts'
 import type { Exchange } from './exchange.ts'
 import { takeUnseenOf } from './hmpps.ts'
 import { plan } from './plan.ts'
@@ -28,12 +32,17 @@ export type Reconciled = {
   /** People whose record led to something else than stood there, and what: put right by looking again. */
   repaired: number
 } & Record<keyof Differences, number> & {
-    /** Open, and nothing would wake it even after looking again; on a partner's shelf, and no audit tells of it: asked about. */
+    /**
+     * Open, and nothing would wake it even after looking again; on a partner's shelf, and no audit tells of it; owed as the audit says, gone
+     * from the outbox, and nothing says that it arrived: asked about.
+     */
     unwatched: number
     unexplained: number
-    /** Messages about somebody who was erased, made void; parked messages nobody was asked about. */
+    lost: number
+    /** Messages about somebody who was erased, made void; parked messages nobody was asked about; what waited longer than we ever wait. */
     toNobody: number
     parked: number
+    late: number
     /** Of a service that is not in the directory. */
     strangers: number
     /** People who could not be looked at. */
@@ -90,7 +99,7 @@ const none: Reconciled = {
   people: 0,
   repaired: 0,
   ...{ timers: 0, work: 0, record: 0, shelves: 0, messages: 0 },
-  ...{ unwatched: 0, unexplained: 0, toNobody: 0, parked: 0, strangers: 0, failed: 0 },
+  ...{ unwatched: 0, unexplained: 0, lost: 0, toNobody: 0, parked: 0, late: 0, strangers: 0, failed: 0 },
 }
 
 /** What the last night found, for the metrics. */
@@ -112,7 +121,8 @@ async function one(exchange: Exchange, patient: string, found: Reconciled, write
       if (write) await takeUnseenOf(exchange, patient)
       found.repaired++
     }
-    const unexplained = unexplainedOn(situation, await owedInAudit(exchange.database, patient))
+    const audit = await owedInAudit(exchange.database, patient)
+    const unexplained = unexplainedOn(situation, audit)
     // Looked at in a moment anyhow.
     const soon = situation.timers.some(({ dueAt }) => dueAt <= situation.now.toISOString())
     const differences = soon ? undefined : await replanned(exchange, situation)
@@ -125,9 +135,26 @@ async function one(exchange: Exchange, patient: string, found: Reconciled, write
     const alone = soon ? [] : unwatched(now)
     found.unwatched += alone.length
     found.unexplained += unexplained.length
-    if (write) await askAbout(exchange, now, [...alone.map(nothingWakes), ...unexplained.map(nobodyTold(now))])
+    const lost = await lostOf(exchange, now, audit)
+    found.lost += lost.length
+    if (write) await askAbout(exchange, now, [...alone.map(nothingWakes), ...unexplained.map(nobodyTold(now)), ...lost.map(isLost(now))])
   } catch (error) {
     found.failed++
+    exchange.log('error', 'reconcile.failed', { error: error instanceof Error ? error.name : 'unknown' })
+    if (write) await askAboutUnreadable(exchange, patient)
+  }
+}
+
+/** A record nobody can read wakes nobody: its service hears of it, until it can be read again. */
+async function askAboutUnreadable(exchange: Exchange, patient: string): Promise<void> {
+  const words =
+    'The exchange can not read this record, so nothing about it goes on. Tell whoever runs the exchange, and phone whom you are waiting for.'
+  try {
+    const person = await personOf(exchange.database, patient)
+    if (!person) return
+    const item = { id: newId(), service: person.service, patient, about: `${about}Patient/${patient}`, reason: 'unreadable', words }
+    await exchange.database.atomically([openWorkItem({ ...item, openedAt: exchange.now().toISOString() })])
+  } catch (error) {
     exchange.log('error', 'reconcile.failed', { error: error instanceof Error ? error.name : 'unknown' })
   }
 }
@@ -162,6 +189,22 @@ function unexplainedOn({ told }: Situation, audit: readonly AuditRow[]): string[
   })
 }
 
+type Lost = { message: string; partner: string; task: string }
+
+/** Owed as the audit says, and no longer in the outbox: unless it arrived, or something newer took its place, nobody knows what its partner has. */
+async function lostOf({ database }: Exchange, { patient, owed }: Situation, audit: readonly AuditRow[]): Promise<Lost[]> {
+  const kept = new Set(owed.map(({ id }) => id))
+  const gone = audit.flatMap(({ recipient, entity, detail }): Lost[] => {
+    const { message } = JSON.parse(detail ?? '{}') as { message?: string }
+    const task = entity?.replace('Task/', '')
+    return message && !kept.has(message) && recipient && task ? [{ message, partner: recipient, task }] : []
+  })
+  const open = gone.filter(({ message, task }) => !owed.some((row) => row.task === task && row.id > message))
+  if (open.length === 0) return []
+  const arrived = new Set((await deliveredInAudit(database, patient)).map(({ detail }) => (JSON.parse(detail ?? '{}') as Lost).message))
+  return open.filter(({ message }) => !arrived.has(message))
+}
+
 type Question = { about: string; reason: string; words: string; task?: string }
 
 const nothingWakes = (ref: string): Question => ({
@@ -183,6 +226,15 @@ const nobodyTold =
     }
   }
 
+const isLost =
+  ({ directory }: Situation) =>
+  ({ message, partner, task }: Lost): Question => ({
+    about: `${about}message:${message}`,
+    reason: 'message-lost',
+    words: `A message to ${directory.partners.get(partner)?.name ?? partner} is gone, and nothing says that it arrived. Phone them and see what they know; tell whoever runs the exchange.`,
+    task,
+  })
+
 /** Work items of this step say what is so tonight. */
 async function askAbout(exchange: Exchange, { patient, service, work }: Situation, questions: readonly Question[]): Promise<void> {
   const at = exchange.now().toISOString()
@@ -197,12 +249,14 @@ async function askAbout(exchange: Exchange, { patient, service, work }: Situatio
 }
 
 /** Messages that no look at a person would find. */
-async function messages(exchange: Exchange, write: boolean): Promise<Pick<Reconciled, 'toNobody' | 'parked'>> {
+async function messages(exchange: Exchange, write: boolean): Promise<Pick<Reconciled, 'toNobody' | 'parked' | 'late'>> {
   const { database } = exchange
   const at = exchange.now().toISOString()
-  const [toNobody, parked] = [await owedToNobody(database), await parkedUnasked(database)]
+  const longest = longestFrom(exchange.now())
+  const [toNobody, parked, late] = [await owedToNobody(database), await parkedUnasked(database), await waitingTooLong(database, longest)]
   const unit = [
     ...toNobody.map((owed) => voidOwed(owed, at)),
+    ...(late ? waitNoLonger(at, longest) : []),
     ...parked.map(({ id, service, patient, task }) =>
       openWorkItem({
         id: newId(),
@@ -214,5 +268,10 @@ async function messages(exchange: Exchange, write: boolean): Promise<Pick<Reconc
     ),
   ]
   if (write && unit.length > 0) await database.atomically(unit)
-  return { toNobody: toNobody.length, parked: parked.length }
+  return { toNobody: toNobody.length, parked: parked.length, late }
+}
+
+function longestFrom(now: Date): Longest {
+  const after = (ms: number) => new Date(now.getTime() + ms).toISOString()
+  return { lease: after(leaseMs), wait: after(giveUpMs), shut: after(longestShutMs) }
 }

@@ -75,8 +75,9 @@ export function tell(change: Change, considered: Considered, live: readonly Task
   for (const { task, turned, shelf: resources } of parts) {
     const history = situation.owed.filter((row) => row.task === task.id)
     const last = history.reduce<(typeof history)[number] | undefined>((one, other) => (one && one.id > other.id ? one : other), undefined)
-    // A last one that is void was held back as it was about to leave: its partner never had it.
-    const fresh = last === undefined || last.state === 'void'
+    // A last one that is void was held back as it was about to leave: its partner never had it. Where there is none of what the record
+    // says arrived, somebody is asked (reconcile.ts): it is not sent a second time.
+    const fresh = last === undefined ? stateOf(task).businessStatus === 'queued' : last.state === 'void'
     const reminder = !fresh && remind.has(task.id as string)
     if (!fresh && !changed && !turned && !reminder) continue
     const waiting = history.filter((row) => row.state === 'due' && row.attempts === 0)

@@ -31,7 +31,7 @@ export function waitFor(change: Change, known: Understanding, task: Task, planne
   if (!step.ask) return
   const { matter, of } = step.ask
   if (of === 'worker' || matter === 'cancellation-unconfirmed') ask(change, task, matter, words[matter](name))
-  else ask(change, task, 'escalated', `For the supervisor: ${words[matter](name)} The named worker was asked before, and it has not moved.`)
+  else ask(change, task, 'escalated', `For the supervisor: ${words[matter](name)} It has not moved for too long.`)
 }
 
 /** Why nothing comes of it there, in words a navigator can act on. */

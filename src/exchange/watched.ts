@@ -26,8 +26,7 @@ export function unwatched(situation: Situation): string[] {
         (one) => one.resourceType === 'ServiceRequest' && !isHandoverRequest(one) && /^(active|on-hold)$/.test(one.status),
       )
   const awake = abouts.length > 0 || owed.size > 0
-  // An episode whose handovers are all done waits for the person who closes it, or for whatever comes next.
-  return awake || !episode || tasks.some(isHandover) ? alone : [...alone, `ServiceRequest/${episode.id}`]
+  return awake || !episode ? alone : [...alone, `ServiceRequest/${episode.id}`]
 }
 
 /** An answer to a referrer that is not final: an accepted one is the service's. */

@@ -70,6 +70,10 @@ export const auditOf = (database: Database, patient: string, limit = 200, before
 export const owedInAudit = (database: Database, patient: string): Promise<AuditRow[]> =>
   read(database, statement(`select ${columns} from audit where patient = ? and action = 'owe' order by seq`, patient))
 
+/** Every message about a person that arrived. */
+export const deliveredInAudit = (database: Database, patient: string): Promise<AuditRow[]> =>
+  read(database, statement(`select ${columns} from audit where patient = ? and action = 'deliver' order by seq`, patient))
+
 /** Every answer to a handover in a stretch of time, page by page; `after` is the last row of the page before. */
 export const answersInAudit = (
   database: Database,

@@ -11,7 +11,7 @@ export type Lane = { failures: number; shutUntil?: string; pausedAt?: string; no
 /** Attempts in a row without an answer after which the lane shuts. */
 export const shutsAfter = 5
 const shutMs = 30_000
-const longestShutMs = 15 * 60_000
+export const longestShutMs = 15 * 60_000
 
 export async function laneOf(database: Database, partner: string): Promise<Lane> {
   const [row] = await database.query<Row>(statement(`select ${columns} from lane where partner = ?`, partner))

@@ -137,7 +137,7 @@ export const settle = (end: Settlement): Statement[] => [
   ),
 ]
 
-type Which = Pick<Owed, 'id' | 'patient'>
+export type Which = Pick<Owed, 'id' | 'patient'>
 
 /** Nobody will send it: only what is not being sent at this moment. Nothing changes otherwise. */
 export const voidOwed = (owed: Which, at: string, note?: string): Statement =>
@@ -167,21 +167,6 @@ export const resend = (id: string, at: string): Statement =>
       at,
       id,
     ),
-  )
-
-/** On its way about somebody who was erased or never was; a row without its person can not be read, and is not sent. */
-export const owedToNobody = (database: Database): Promise<Which[]> =>
-  database.query(
-    statement(`select o.id, o.patient from owed o left join person p on p.id = o.patient
-      where o.state in ('due', 'parked') and (p.id is null or p.erased_at is not null) order by o.seq`),
-  )
-
-/** Parked, and no work item says so, nor did somebody close one by saying what they did instead. */
-export const parkedUnasked = (database: Database): Promise<Pick<Owed, 'id' | 'service' | 'patient' | 'task'>[]> =>
-  database.query(
-    statement(`select o.id, o.service, o.patient, o.task from owed o join person p on p.id = o.patient and p.erased_at is null
-      where o.state = 'parked' and not exists (select 1 from work_item w
-        where w.patient = o.patient and w.about = 'parked:' || o.id and (w.resolved_at is null or w.resolved_by is not null)) order by o.seq`),
   )
 
 /** For each partner with something to send whose lane is not paused, when the next of it may go. One index step a partner, however much is owed. */

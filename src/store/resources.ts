@@ -285,7 +285,8 @@ const keepVersion = ({ shelf, type, id }: Stored, version: number): Statement =>
   statement(
     `insert into resource_version (shelf, type, id, version, last_updated, patient, body)
      select shelf, type, id, version, last_updated, patient, body from resource
-     where shelf = ? and type = ? and id = ? and version = ?`,
+     where shelf = ? and type = ? and id = ? and version = ?
+     on conflict do nothing`,
     ...[shelf, type, id],
     version,
   )

@@ -12,13 +12,15 @@ import { readResource } from '../../src/store/resources.ts'
 import { openStore } from '../../src/store/sealed.ts'
 import { searchShelf } from '../../src/store/search.ts'
 import { words } from '../fixtures/case-bundle.ts'
+import { openGateway } from '../fixtures/gateway.ts'
 import { auditSealContract } from './audit-seal-contract.ts'
 import { keepingContract } from './keeping-contract.ts'
+import { reconcileContract } from './reconcile-contract.ts'
 import { searchContract } from './search-contract.ts'
 import { storeContract } from './store-contract.ts'
 
 /** An empty database with every migration applied. Emptied rather than made anew for each test: D1 takes its time over tables. */
-async function open() {
+async function emptied() {
   await applyD1Migrations(env.DB, env.MIGRATIONS)
   const driver = openD1(env.DB)
   const tables = await driver.query<{ name: string }>(
@@ -26,13 +28,17 @@ async function open() {
       and name not like 'sqlite\\_%' escape '\\' and name not like '\\_cf\\_%' escape '\\'`),
   )
   await driver.atomically(tables.map(({ name }) => statement(`delete from "${name}"`)))
-  return openStore(driver, [new Uint8Array(32).fill(9)])
+  return driver
 }
+const open = async () => openStore(await emptied(), [new Uint8Array(32).fill(9)])
 
 storeContract('D1', open)
 searchContract('D1', open)
 keepingContract('D1', open)
 auditSealContract('D1', open)
+reconcileContract('D1', async (at, beside) =>
+  openGateway({ database: beside ? openD1(env.DB) : await emptied(), migrated: true, ...(at ? { at } : {}) }),
+)
 
 describe.each(['0000', '0001'] as const)('D1: a database with migration %s as its last', (version) => {
   test('is migrated, read, found by today’s rules and verified', async () => {

@@ -28,8 +28,10 @@ const nothing = {
   messages: 0,
   unwatched: 0,
   unexplained: 0,
+  lost: 0,
   toNobody: 0,
   parked: 0,
+  late: 0,
   strangers: 0,
   failed: 0,
 }
