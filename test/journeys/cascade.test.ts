@@ -120,7 +120,7 @@ describe('an agreement that will run out', () => {
     expect(await reasons()).not.toContain('consent-renewal')
     await gateway.turn('2026-06-15T23:00:00Z')
     expect((await gateway.work()).filter(({ reason }) => reason === 'consent-renewal')).toMatchObject([
-      { words: expect.stringContaining('2026-06-30') },
+      { words: expect.stringContaining('30 June 2026') },
     ])
     await gateway.turn('2026-06-30T23:00:00Z')
     expect(await reasons()).not.toContain('consent-renewal')
