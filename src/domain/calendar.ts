@@ -6,6 +6,7 @@
  */
 import { Temporal } from 'temporal-polyfill'
 import { bankHolidays, knownUntil } from './bank-holidays.ts'
+import { pace } from './pace.ts'
 
 const zone = 'Europe/London'
 
@@ -30,13 +31,13 @@ export type Windows = {
   opens: string
   /** A GP practice may be asked to register the person: 28 days before release (gp-registration.md 1). */
   gpOpens: string
-  /** Ours: partners have been asked by then, 14 days before release (service-facts.md 6). */
+  /** Ours: partners have been asked by then (`pace.ts`). */
   askBy: string
   /** The last day on which treatment that began counts as continued: three weeks after release (service-facts.md 2). */
   engageBy: string
   /** The last day on which a referral is taken: 28 days after release (T2). */
   referralCloses: string
-  /** Ours: the end of support is looked at before it comes, 28 days ahead. */
+  /** Ours: the end of support is looked at before it comes (`pace.ts`). */
   reviewEnd: string
   /** Six calendar months after release (T3): 31 August leads to the last day of February. */
   supportEnds: string
@@ -49,7 +50,7 @@ export function windows(release: string): Windows {
   return {
     opens: day.subtract({ days: 84 }).toString(),
     gpOpens: day.subtract({ days: 28 }).toString(),
-    askBy: day.subtract({ days: 14 }).toString(),
+    askBy: day.subtract({ days: pace.partnersAskedDaysBeforeRelease }).toString(),
     engageBy: day.add({ days: 21 }).toString(),
     referralCloses: day.add({ days: 28 }).toString(),
     reviewEnd: endReview(ends),
@@ -57,7 +58,7 @@ export function windows(release: string): Windows {
   }
 }
 
-const endReview = (ends: Temporal.PlainDate): string => ends.subtract({ days: 28 }).toString()
+const endReview = (ends: Temporal.PlainDate): string => ends.subtract({ days: pace.reviewEndDaysBefore }).toString()
 
 /** The last day of support, and when it is looked at before it comes: six months after release, or where an extension ends (T4). */
 export function planEnd(release: string, extendedUntil?: string): { reviewFrom: string; ends: string } {
@@ -66,19 +67,12 @@ export function planEnd(release: string, extendedUntil?: string): { reviewFrom: 
   return { reviewFrom: endReview(date(extendedUntil)), ends: extendedUntil }
 }
 
-/** When the named worker looks at how somebody is doing. Ours, not NHS England's (service-facts.md 6). */
-const reviewsAfter = [
-  ['day-after', { days: 1 }],
-  ['week', { days: 7 }],
-  ['three-weeks', { days: 21 }],
-  ['six-weeks', { days: 42 }],
-  ['three-months', { months: 3 }],
-] as const
-export type Review = { name: (typeof reviewsAfter)[number][0]; on: string }
+/** When the named worker looks at how somebody is doing. */
+export type Review = { name: (typeof pace.reviews)[number][0]; on: string }
 
 /** The reviews of one release, the first first. The last one, before support ends, is that of `planEnd`. */
 export const reviews = (release: string): Review[] =>
-  reviewsAfter.map(([name, after]) => ({ name, on: date(release).add(after).toString() }))
+  pace.reviews.map(([name, after]) => ({ name, on: date(release).add(after).toString() }))
 
 /** The calendar date in London at an instant. */
 export const today = (now: Date): string => dayOfHour(Math.floor(now.getTime() / hourMs))

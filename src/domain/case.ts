@@ -94,6 +94,8 @@ export type Custody = Source & {
   releaseDate?: string
   releaseDateType?: string
   releaseDateConfirmed?: boolean
+  /** Since when the sentence is served, where somebody said so. */
+  sentencedOn?: string
   /** The day the person left custody; set means released. */
   left?: string
   /** The day the person came back into custody while RECONNECT supports them; see returned.ts. */

@@ -9,6 +9,7 @@
 import type { Appointment, CodeableConcept, Encounter, Resource } from '@medplum/fhirtypes'
 import { ours } from '../fhir/systems.ts'
 import { addWorkingDays, londonDate } from './calendar.ts'
+import { pace } from './pace.ts'
 import { given, ofType } from './resources.ts'
 
 export type Modality = 'face-to-face' | 'virtual' | 'telephone'
@@ -54,8 +55,6 @@ const reasonIn = (concepts: readonly CodeableConcept[] | undefined): string | un
 
 /** How many are offered before release (C1). */
 export const contactsToOffer = 2
-/** Ours: with less time than this, two contacts can not be asked of anybody. */
-export const shortNotice = 5
 
 export type Offered = {
   /** `not-applicable`: referred after release. `not-achievable`: there was no time, whoever is to blame. */
@@ -84,12 +83,11 @@ export function offeredBefore(given: {
   const offered = before.length
   const tookPlace = before.filter((one) => one.tookPlace).length
   const said = (state: Offered['state'], words: string): Offered => ({ state, offered, tookPlace, words })
-  const faceToFace = before.filter(({ modality }) => modality === 'face-to-face').length
-  const explained = before.every(({ modality, reason }) => modality === 'face-to-face' || reason)
-  if (faceToFace >= contactsToOffer || (offered >= contactsToOffer && explained))
+  // One that was not face to face counts when somebody says why (C2).
+  if (before.filter(({ modality, reason }) => modality === 'face-to-face' || reason).length >= contactsToOffer)
     return said('met', 'Two contacts before release were offered.')
   if (referredOn && release && left && referredOn >= release) return said('not-applicable', 'Referred after release.')
-  if (referredOn && release && release < addWorkingDays(referredOn, shortNotice))
+  if (referredOn && release && release < addWorkingDays(referredOn, pace.shortNoticeWorkingDays))
     return said('not-achievable', 'Referred less than five working days before release.')
   if (left && (!expected || (release && expected > release))) return said('not-achievable', 'Released at short notice.')
   return offered >= contactsToOffer

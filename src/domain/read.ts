@@ -168,6 +168,7 @@ export function custodyIn(observation: Observation): Custody {
     ...given('releaseDate', londonDate(release?.valueDateTime ?? release?.valuePeriod?.start ?? release?.valueString)),
     ...given('releaseDateType', codeIn(part('release-date-type')?.valueCodeableConcept, ours('release-date-type'))),
     ...given('releaseDateConfirmed', part('release-date-confirmed')?.valueBoolean),
+    ...given('sentencedOn', londonDate(part('sentence-start-date')?.valueDateTime)),
     ...given('left', londonDate(observation.effectivePeriod?.end)),
   }
 }

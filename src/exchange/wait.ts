@@ -6,7 +6,7 @@ import type { Task } from '@medplum/fhirtypes'
 import { addWorkingDays, earliestRelease, endOfDay, today } from '../domain/calendar.ts'
 import { chase, dueBy, type Matter, type Pace, type Step, usualPace } from '../domain/chase.ts'
 import { isOpen, rejectionReasons } from '../domain/handover.ts'
-import { codeIn } from '../domain/resources.ts'
+import { codeIn, given } from '../domain/resources.ts'
 import { longDate } from '../domain/words.ts'
 import { ours } from '../fhir/systems.ts'
 import type { Change } from './change.ts'
@@ -73,9 +73,12 @@ export function stepFor({ situation }: Change, known: Understanding, task: Task)
       .filter(({ state }) => state !== 'void')
       .map(({ createdAt }) => createdAt)
       .sort()[0] ?? since
-  const { left, releaseDate, basis, releaseDateType: type } = known.case?.custody ?? {}
+  const { left, releaseDate, basis, releaseDateType: type, sentencedOn } = known.case?.custody ?? {}
   const release = left ?? releaseDate
-  const earliest = left ?? (releaseDate && earliestRelease({ date: releaseDate, ...(basis ? { basis } : {}), ...(type ? { type } : {}) }))
+  const earliest =
+    left ??
+    (releaseDate &&
+      earliestRelease({ date: releaseDate, ...given('basis', basis), ...given('type', type), ...given('sentencedOn', sentencedOn) }))
   const answerBy =
     task.restriction?.period?.end ?? endOfDay(addWorkingDays(today(new Date(asked)), adapter?.window.answerWithinWorkingDays ?? 2))
   const reminded = messages.filter(({ reason }) => reason === 'reminder').map(({ createdAt }) => createdAt)

@@ -3,23 +3,20 @@
  * check on drug treatment after three weeks, reviews, the end of support. Each is a timer until its day and a work item from then on.
  * Part of the plan step.
  */
-import { addDays, addWorkingDays, earliestRelease, movedForward, planEnd, reviews, startOfDay, today, windows } from '../domain/calendar.ts'
+import { addDays, addWorkingDays, movedForward, planEnd, reviews, startOfDay, today, windows } from '../domain/calendar.ts'
 import type { Case, Custody } from '../domain/case.ts'
 import { mayPropose } from '../domain/closing.ts'
 import { contactsToOffer, offeredBefore } from '../domain/contacts.ts'
 import { isOpen } from '../domain/handover.ts'
 import { underWay } from '../domain/lifecycle.ts'
 import { nextHandingOver } from '../domain/named-worker.ts'
+import { pace } from '../domain/pace.ts'
 import { given } from '../domain/resources.ts'
 import { longDate } from '../domain/words.ts'
 import type { Change } from './change.ts'
 import type { Life } from './life.ts'
 import { ofType, resourcesOf } from './situation.ts'
 import { handoversOf } from './tell.ts'
-
-/** Ours: how long before release two contacts are to have been offered, and a release that may come early is pointed out. */
-const contactsBy = 14
-const warnWorkingDays = 5
 
 export function watchLife(change: Change, life: Life, found: Case): void {
   if (!underWay.includes(life.phase)) return
@@ -55,10 +52,10 @@ function from(change: Change, about: string, day: string, question: { reason: st
 
 function beforeRelease(change: Change, { request, contacts, referredOn }: Life, custody: Custody, release: string): void {
   const day = today(change.situation.now)
-  const { basis, releaseDateType: type } = custody
+  const { basis, releaseDateType: type, sentencedOn } = custody
   const about = `release:${request.id}`
-  const moved = movedForward({ date: release, ...(basis ? { basis } : {}), ...(type ? { type } : {}) })
-  const warnFrom = moved.may ? addWorkingDays(moved.earliest, -warnWorkingDays) : release
+  const moved = movedForward({ date: release, ...given('basis', basis), ...given('type', type), ...given('sentencedOn', sentencedOn) })
+  const warnFrom = moved.may ? addWorkingDays(moved.earliest, -pace.warnOfEarlyReleaseWorkingDays) : release
   if (day >= release) {
     const words = `Release was expected on ${longDate(release)}. Record that the person has left, or the new date: until then nobody is told that they are out.`
     change.ask({ about, reason: 'release-day', words })
@@ -71,10 +68,8 @@ function beforeRelease(change: Change, { request, contacts, referredOn }: Life, 
   const offered = offeredBefore({ contacts, release, ...given('referredOn', referredOn), ...given('since', custody.returned) })
   if (offered.state !== 'short' || day >= release) return
   const words = `${offered.words} Offer ${contactsToOffer} contacts face to face, or say why another way; record each as an Encounter or Appointment, whether it takes place or not.`
-  from(change, `contacts:${request.id}`, addDays(earliestRelease({ date: release, ...(basis ? { basis } : {}) }), -contactsBy), {
-    reason: 'contacts',
-    words,
-  })
+  const by = addDays(moved.may ? moved.earliest : release, -pace.contactsDaysBeforeRelease)
+  from(change, `contacts:${request.id}`, by, { reason: 'contacts', words })
 }
 
 function afterRelease(change: Change, life: Life, released: string): void {

@@ -228,6 +228,24 @@ test('released on 31 August: support ends on the last day of February, looked at
 })
 
 test.each([
+  ['nobody said since when', undefined, true],
+  ['28 days', '2026-04-17', true],
+  ['27 days', '2026-04-18', false],
+])('due on a Friday, a sentence served for: %s', async (_, since, early) => {
+  const at = await begin('2026-04-02T08:00:00Z', { releaseDate: '2026-05-15', plan: ['practice'] })
+  const [found] = await gateway.service.find('Observation', 'code=custody')
+  const served = since ? [{ code: coded('observation', 'sentence-start-date'), valueDateTime: since }] : []
+  const said = custodyOf({ patient: at.Patient as string, releaseDate: '2026-05-15', id: found?.id as string })
+  const { status } = await gateway.service.call('PUT', `/fhir/Observation/${found?.id}`, {
+    ...said,
+    component: [...(said.component ?? []), ...served],
+  })
+  expect(status).toBe(200)
+  await gateway.turn('2026-05-12T08:00:00Z')
+  expect((await asked()).includes('release-early')).toBe(early)
+})
+
+test.each([
   ['forward', '2027-03-28', '2027-03-27T23:59:00Z', '2027-03-28T00:00:00Z', '2027-03-28T22:59:00Z', '2027-03-28T23:00:00Z'],
   ['back', '2026-10-25', '2026-10-24T22:59:00Z', '2026-10-24T23:00:00Z', '2026-10-25T23:59:00Z', '2026-10-26T00:00:00Z'],
 ])('released on the Sunday the clocks go %s: every day begins at London midnight', async (_, release, before, day, evening, next) => {

@@ -47,6 +47,11 @@ describe('two before release', () => {
   test.each<[string, Parameters<typeof offeredBefore>[0], { state: string; offered: number; tookPlace: number }]>([
     ['offered, whether they took place or not', { ...base, contacts: [met, offeredOnly] }, { state: 'met', offered: 2, tookPlace: 1 }],
     ['one by phone, without a reason', { ...base, contacts: [met, phoned] }, { state: 'short', offered: 2, tookPlace: 2 }],
+    [
+      'two by phone with a reason and one without: two are enough',
+      { ...base, contacts: [{ ...phoned, reason: 'No room' }, { ...phoned, reason: 'No room' }, phoned] },
+      { state: 'met', offered: 3, tookPlace: 3 },
+    ],
     ['one by phone, with one', { ...base, contacts: [met, { ...phoned, reason: 'No room' }] }, { state: 'met', offered: 2, tookPlace: 2 }],
     [
       'one after release does not count',
