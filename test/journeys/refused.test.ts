@@ -3,9 +3,10 @@
  */
 import type { CarePlan } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { rejectionReasons } from '../../src/domain/handover.ts'
 import { reconcile } from '../../src/exchange/reconcile.ts'
 import { refusals } from '../../src/exchange/refusals.ts'
-import { ours } from '../../src/fhir/systems.ts'
+import { messageEvents, ours } from '../../src/fhir/systems.ts'
 import { auditOf, recordAudit } from '../../src/store/audit.ts'
 import { caseBundle, coded, consentOf, partners, usual } from '../fixtures/case-bundle.ts'
 import { type Gateway, openGateway, says, standing } from '../fixtures/gateway.ts'
@@ -87,6 +88,49 @@ test('who said no, and why, is counted by code', async () => {
     { partner: partners.recovery, kind: 'substance-misuse', code: 'id-or-address-demanded', count: 1 },
   ])
   expect(await refusals(gateway.exchange, '2026-05-01T00:00:00.000Z', '9999')).toEqual([])
+})
+
+test.each(Object.keys(rejectionReasons))('a no by message, coded %s: a person is asked, and it is counted', async (code) => {
+  const { id } = await gateway.handover('recovery')
+  const [sent] = gateway.partner('recovery').received
+  const said = {
+    resourceType: 'Task',
+    id,
+    status: 'rejected',
+    intent: 'order',
+    statusReason: coded('rejection-reason', code),
+  }
+  const message = {
+    resourceType: 'Bundle',
+    id: crypto.randomUUID(),
+    type: 'message',
+    timestamp: gateway.clock.now().toISOString(),
+    entry: [
+      {
+        fullUrl: 'urn:uuid:11111111-1111-4111-8111-111111111111',
+        resource: {
+          resourceType: 'MessageHeader',
+          eventCoding: { system: messageEvents, code: 'servicerequest-response' },
+          source: { endpoint: 'https://recovery.test/fhir' },
+          response: { identifier: sent?.bundle.id, code: 'ok' },
+          focus: [{ reference: `Task/${id}` }],
+        },
+      },
+      { fullUrl: `urn:uuid:${id}`, resource: said },
+    ],
+  }
+  expect((await gateway.as('recovery').call('POST', '/fhir/$process-message', message)).status).toBe(200)
+  expect(standing(await gateway.handover('recovery'))).toBe('rejected rejected')
+  expect((await gateway.work()).map(({ reason }) => reason)).toContain('replace')
+  expect(await refusals(gateway.exchange, '', '9999')).toMatchObject([{ code, count: 1 }])
+})
+
+test('a code that is none of them is refused with those there are, and the handover stands as it stood', async () => {
+  const { id } = await gateway.handover('recovery')
+  const why = { op: 'add', path: '/statusReason', value: coded('rejection-reason', 'no-reason') }
+  const { status, text } = await gateway.as('recovery').call('PATCH', `/fhir/Task/${id}`, [...says('rejected'), why])
+  expect([status, text]).toEqual([422, expect.stringContaining('id-or-address-demanded')])
+  expect(standing(await gateway.handover('recovery'))).toBe('requested delivered')
 })
 
 test('the metrics tell of five or more, not of fewer', async () => {
