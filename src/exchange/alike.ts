@@ -10,23 +10,41 @@ import { type Merge, peopleFoundBy } from '../store/merges.ts'
 import { isOpenAbout } from '../store/work-items.ts'
 import type { Change } from './change.ts'
 import { detailOf, isMergedAway } from './merge-detail.ts'
-import { type Alike, serviceShelf } from './situation.ts'
+import { type Alike, type Situation, serviceShelf } from './situation.ts'
 
 export const aboutDuplicate = (other: string): string => `duplicate:${other}`
 
 /** Looks for them where there is a reason to. @param together everybody in the same commit: those stand in no index yet */
 export async function learnAlike(database: Database, change: Change, together: readonly Change[]): Promise<void> {
   const { situation } = change
-  const shelf = serviceShelf(situation.service.id)
   const patient = patientIn(change)
-  if (!patient || !change.wrote(shelf, `Patient/${situation.patient}`) || isMergedAway(situation)) return
-  const terms = alikeTerms(shelf, patient)
-  const kept = terms.length ? await peopleFoundBy(database, shelf, terms) : []
+  if (!patient || !(isWritten(change) || situation.seekAlike) || isMergedAway(situation)) return
   const fresh = together
     .slice(0, together.indexOf(change))
     .flatMap((one) => (one.situation.service === situation.service ? (patientIn(one) ?? []) : []))
-  const others = new Map([...kept.flatMap(({ body }) => (body ? [body as Patient] : [])), ...fresh].map((one) => [one.id as string, one]))
-  others.delete(situation.patient)
+  situation.alike = await alikeTo(database, situation, patient, fresh)
+}
+
+/**
+ * Written at the same moment, two records of one person stood in no index when the other looked. Whoever looks once more after its own
+ * commit finds the other; asked of each change that was committed.
+ */
+export async function missedAlike(database: Database, change: Change): Promise<boolean> {
+  const { situation } = change
+  const patient = patientIn(change)
+  if (!patient || !isWritten(change) || isMergedAway(situation)) return false
+  const seen = new Set(situation.alike?.map(({ patient: id }) => id))
+  return (await alikeTo(database, situation, patient)).some(({ patient: id }) => !seen.has(id))
+}
+
+const isWritten = ({ situation, wrote }: Change): boolean => wrote(serviceShelf(situation.service.id), `Patient/${situation.patient}`)
+
+/** @param more such as are not written yet */
+async function alikeTo(database: Database, situation: Situation, patient: Patient, more: readonly Patient[] = []): Promise<Alike[]> {
+  const shelf = serviceShelf(situation.service.id)
+  const terms = alikeTerms(shelf, patient)
+  const kept = terms.length ? await peopleFoundBy(database, shelf, terms, situation.patient) : []
+  const others = new Map([...kept.flatMap(({ body }) => (body ? [body as Patient] : [])), ...more].map((one) => [one.id as string, one]))
   for (const { state, source } of situation.merges) if (state === 'merged') others.delete(source)
   const alike: Alike[] = []
   for (const [id, other] of others) {
@@ -35,7 +53,7 @@ export async function learnAlike(database: Database, change: Change, together: r
     if (why.length && !(await isOpenAbout(database, situation.service.id, id, aboutDuplicate(situation.patient))))
       alike.push({ patient: id, why })
   }
-  situation.alike = alike
+  return alike
 }
 
 const patientIn = ({ situation }: Change): Patient | undefined =>

@@ -6,7 +6,7 @@ import { Conflict, type Statement } from '../store/database.ts'
 import { partOf } from '../store/merges.ts'
 import type { Owed } from '../store/owed.ts'
 import { learnToldInError } from './agreements.ts'
-import { learnAlike } from './alike.ts'
+import { learnAlike, missedAlike } from './alike.ts'
 import { type Actor, type Change, startChange } from './change.ts'
 import type { Exchange, Hand } from './exchange.ts'
 import { changed } from './fence.ts'
@@ -77,8 +77,14 @@ export async function commit<Result>(
   if (unseen.length) exchange.look?.()
   const partners = under.flatMap((one) => one.owing()).map(({ message }) => message.partner)
   if (partners.length) exchange.wake([...new Set(partners)])
+  for (const one of under) if (await missedAlike(exchange.database, one)) await seekAlike(exchange, one.situation.patient)
   return result
 }
+
+const seekAlike = (exchange: Exchange, patient: string): Promise<unknown> =>
+  amend(exchange, patient, { who: 'exchange' }, ({ situation }) => {
+    situation.seekAlike = true
+  })
 
 /** What is owed to a partner with a hand free is leased in the commit that owes it: it leaves without a second one, and without being read again. */
 async function takenFor(exchange: Exchange, under: readonly Change[]): Promise<{ hand: Hand; message: Owed }[]> {

@@ -45,6 +45,8 @@ export type Situation = {
   merges: Merge[]
   /** Records that may be of the same person; looked for only when something about who the person is was written. */
   alike?: readonly Alike[]
+  /** They are looked for in this change, whatever is written. */
+  seekAlike?: true
   /** Events that counted for nobody before, and count here from this change on; by id. */
   heard?: Set<string>
   /** The versions a merge found, where only one of the records had an agreement (unconfirmed.ts); by 'Patient/12/3'. */

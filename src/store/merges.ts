@@ -89,17 +89,18 @@ export async function partOf(database: Database, patient: string): Promise<strin
 
 const mostAlike = 50
 
-/** Records on a shelf found by any of these terms, of people who are not part of another record. */
-export const peopleFoundBy = (database: Database, shelf: string, some: readonly string[]): Promise<Stored[]> =>
+/** Records on a shelf found by any of these terms, of people who are not part of another record; `but` one. */
+export const peopleFoundBy = (database: Database, shelf: string, some: readonly string[], but: string): Promise<Stored[]> =>
   readStored(
     database,
     statement(
       `select ${columns} from resource r where r.row in (select s.resource from search s where s.term in (
          with recursive t(terms, i) as (select ?, 1 union all select terms, i + ${termBytes} from t where i + ${termBytes} <= length(terms))
          select substr(terms, i, ${termBytes}) from t))
-       and r.shelf = ? and r.type = 'Patient' and r.body is not null
+       and r.shelf = ? and r.type = 'Patient' and r.id <> ? and r.body is not null
        and not exists (select 1 from merge m where m.source = r.id and m.state = 'merged') order by r.id limit ${mostAlike}`,
       terms(some),
       shelf,
+      but,
     ),
   )

@@ -65,6 +65,24 @@ describe('the same person twice', () => {
     expect(await proposals()).toEqual([])
   })
 
+  test('two referrals of one new person at the same moment, which neither could see of the other, are proposed', async () => {
+    const told = await Promise.all([refer({}, 'prison-health'), refer({}, 'court-team')])
+    expect(told.map(({ status }) => status)).toEqual([200, 200])
+    const two = told.map(({ body }) => of(body, 'Patient')[0]?.id as string)
+    const items = await proposals()
+    expect(items.length).toBeGreaterThan(0)
+    for (const { patient: one, words } of items)
+      expect([one, two.find((id) => words?.includes(id) && id !== one)].sort()).toEqual(two.sort())
+    // Whoever decides about one decides about both.
+    const [source, target] = two as [string, string]
+    const merged = await gateway.service.call(
+      'POST',
+      '/fhir/Patient/$merge',
+      parameters(naming('source-patient', source), naming('target-patient', target)),
+    )
+    expect([merged.status, await proposals()]).toEqual([200, []])
+  })
+
   test('two people, somebody says: not proposed again for the same, proposed again for something new', async () => {
     const first = await create(patient())
     const second = await create(patient())
