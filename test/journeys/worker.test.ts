@@ -3,7 +3,7 @@
  */
 import { applyD1Migrations, env } from 'cloudflare:test'
 import { exports } from 'cloudflare:workers'
-import type { Bundle, Observation, ServiceRequest, Task } from '@medplum/fhirtypes'
+import type { Bundle, Observation, Parameters, Patient, ServiceRequest, Task } from '@medplum/fhirtypes'
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { adapters } from '../../adapters/index.ts'
@@ -18,6 +18,7 @@ import worker from '../../src/worker.ts'
 import { caseBundle, consentOf, partners, usual, words, wordsIn } from '../fixtures/case-bundle.ts'
 import type { Client } from '../fixtures/gateway.ts'
 import { type Acknowledged, envelope, notification, prisonEvent } from '../fixtures/hmpps.ts'
+import { caseFor, isIn, naming, numbers, withoutPlan } from '../fixtures/merging.ts'
 import { sideBySidePartners, takeOn, there, transferBundle } from '../fixtures/transfer.ts'
 
 const publicUrl = 'http://127.0.0.1:8080'
@@ -125,6 +126,37 @@ describe('through the Worker', () => {
     expect(received.slice(before).map(({ to }) => to)).toEqual([partners.probation])
     expect(received.at(-1)?.text).toContain('"revoked"')
     expect(wordsIn(received.at(-1)?.text as string)).toEqual([])
+  })
+
+  test('two records are made one, and two again: what the other’s person did not agree to is told to nobody, before and after', async () => {
+    const carla = await call<Bundle>('case-system', 'POST', '/fhir', caseFor('Carla', { plan: ['recovery'] }))
+    const dora = await call<Bundle>('case-system', 'POST', '/fhir', withoutPlan(caseFor('Dora', { agreed: null })))
+    const [source, target] = [placeOf(carla.body, 'Patient'), placeOf(dora.body, 'Patient')]
+    const told = async () => {
+      // Without the plan: whoever has read it is asked to agree before it is taken back.
+      const kinds = ['Patient', 'Condition', 'MedicationStatement', 'Observation', 'Flag', 'Task', 'ServiceRequest']
+      const text = (await Promise.all(kinds.map((kind) => call(partners.recovery, 'GET', `/fhir/${kind}`)))).map((one) => one.text).join()
+      return [isIn(text, 'Carla'), isIn(text, 'Dora')]
+    }
+    const decide = (path: string, ...parameter: object[]) =>
+      call<Parameters>('case-system', 'POST', `/fhir/${path}`, { resourceType: 'Parameters', parameter })
+    const both = [naming('source-patient', source), naming('target-patient', target)]
+    const preview = await decide('Patient/$merge', ...both, { name: 'preview', valueBoolean: true })
+    expect([preview.status, preview.text.includes('Only the record that goes has an agreement')]).toEqual([200, true])
+    expect((await decide('Patient/$merge', ...both)).status).toBe(200)
+    expect(await told()).toEqual([true, false])
+    expect((await decide('Patient/$merge', ...both)).status).toBe(409)
+    const agreed = consentOf({ patient: target, agreed: usual, at: '2026-04-03T09:00:00Z' })
+    expect((await call('case-system', 'POST', '/fhir/Consent', agreed)).status).toBe(201)
+    expect(await told()).toEqual([true, true])
+    expect((await decide(`${source}/$unmerge`)).status).toBe(200)
+    // Nobody knows whose that agreement was.
+    expect(await told()).toEqual([false, false])
+    const hers = consentOf({ patient: source, agreed: usual, at: '2026-04-03T10:00:00Z' })
+    expect((await call('case-system', 'POST', '/fhir/Consent', hers)).status).toBe(201)
+    expect(await told()).toEqual([true, false])
+    const found = await find<Patient>('case-system', `Patient?identifier=${numbers.Dora[1]}`)
+    expect(found.map(({ id }) => `Patient/${id}`)).toEqual([target])
   })
 
   test('a message that did not arrive is sent again by the cron, under its key', async () => {
