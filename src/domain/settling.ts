@@ -17,6 +17,7 @@ const settled = new Map<string, Settling>(
     'died-in-error': 'closed',
     'sender-stopped': 'closed',
     'sender-changed': 'closed',
+    'held-elsewhere': 'closed',
     'hmpps-look-up': 'closed',
     'hmpps-hidden': 'closed',
     'hmpps-limited': 'closed',

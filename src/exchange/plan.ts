@@ -18,6 +18,7 @@ import { askAboutEnhanced } from './enhanced.ts'
 import { askAboutDeath, askAboutMistakenDeath, askAboutReturn, quietly } from './episode.ts'
 import { followPhase, followTeam } from './follow.ts'
 import { planPartner } from './handovers.ts'
+import { askWhoMeets } from './held-elsewhere.ts'
 import { joinReferrals } from './join.ts'
 import { type Life, lifeOf } from './life.ts'
 import { watchDates } from './look-pace.ts'
@@ -49,6 +50,7 @@ export function plan(change: Change): Understanding {
   followTeam(change)
   if (life && known.case) watchLife(under, life, known.case)
   if (life) watchDates(under, life, known)
+  if (life) askWhoMeets(under, life, known)
   askAboutConsents(under, known)
   askAboutReturn(under, known)
   askAboutHandedBack(under, known)

@@ -137,6 +137,43 @@ describe('to an immigration removal centre, or out of the country', () => {
   })
 })
 
+describe('moved to another prison', () => {
+  const moved = async (prison: string, day: string) => {
+    await hand('released', `2026-04-${day}T09:00:00+01:00`, { reason: 'TRANSFERRED', code: 'INT' })
+    await hand('received', `2026-04-${day}T13:00:00+01:00`, { reason: 'TRANSFERRED', code: 'INT', prison })
+  }
+
+  test('each partner that was told where is told where now, once; no handover moves and the worker stays', async () => {
+    await gateway.handIn(caseBundle())
+    await accept()
+    const partners = ['recovery', 'probation', 'enhanced'] as const
+    const counts = () => partners.map((name) => gateway.partner(name).received.length)
+    const before = counts()
+    const stood = await Promise.all(partners.map(async (name) => standing(await gateway.handover(name))))
+    await moved('LEI', '03')
+    expect(counts()).toEqual(before.map((count) => count + 1))
+    for (const name of partners) expect(gateway.partner(name).received.at(-1)?.text, name).toMatch(/"LEI"/)
+    expect(await Promise.all(partners.map(async (name) => standing(await gateway.handover(name))))).toEqual(stood)
+  })
+
+  test('one that another service covers: a navigator is asked who meets the person, and not once they are back', async () => {
+    await gateway.handIn(caseBundle())
+    await moved('LEI', '03')
+    const [asked] = await of('held-elsewhere')
+    expect(asked?.words).toMatch(/^The person is held at LEI, which RECONNECT Elsewhere covers\..*stays responsible\.$/)
+    expect(await gateway.client('other-system').find('Patient')).toEqual([])
+    await moved('HHI', '07')
+    expect(await of('held-elsewhere')).toEqual([])
+    expect(await of('not-asked-in-time')).toEqual([])
+  })
+
+  test('one that no service of the directory covers: nobody is asked', async () => {
+    await gateway.handIn(caseBundle())
+    await moved('DMI', '03')
+    expect(await of('held-elsewhere')).toEqual([])
+  })
+})
+
 test('out for no known reason: what was asked stands until somebody finds out', async () => {
   await gateway.handIn(caseBundle())
   await accept()
