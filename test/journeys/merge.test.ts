@@ -235,6 +235,38 @@ describe('and two again', () => {
     expect(await reasons()).not.toContain('duplicate')
   })
 
+  test.each([503, 'hangs-up'] as const)(
+    'taken apart while a message about the one is on its way, answered %s: what is tried again holds one person',
+    async (end) => {
+      gateway = await openGateway()
+      const anna = await gateway.handIn(caseFor('Anna', { plan: ['recovery'] }))
+      await gateway.turn('PT1M')
+      const berta = await gateway.handIn(caseFor('Berta', { plan: ['recovery'] }))
+      const [a, b] = [anna.Patient as string, berta.Patient as string]
+      const recovery = gateway.partner('recovery')
+      const both = ({ text }: { text: string }) => isIn(text, 'Anna') && isIn(text, 'Berta')
+      let apart: Promise<unknown> | undefined
+      recovery.answers = async (text) => {
+        if (apart || !both({ text })) return 200
+        apart = unmerge(a).then(ok)
+        await apart
+        recovery.answers = 200
+        if (end === 'hangs-up') throw new TypeError('fetch failed')
+        return end
+      }
+      ok(await merge(a, b))
+      await gateway.settled()
+      await apart
+      const from = recovery.received.findIndex(both)
+      expect(from).toBeGreaterThan(0)
+      await gateway.turn('P1D')
+      expect(recovery.received.slice(from + 1).filter(both)).toEqual([])
+      const text = await shelfOf('recovery')
+      expect([isIn(text, 'Anna'), isIn(text, 'Berta')]).toEqual([true, true])
+      for (const task of await gateway.as('recovery').find('Task')) expect([a, b]).toContain(task.for?.reference)
+    },
+  )
+
   test('what was recorded meanwhile is told to nobody until a person has said whose it is', async () => {
     gateway = await openGateway()
     const anna = await gateway.handIn(caseFor('Anna', { plan: ['recovery'] }))
