@@ -50,6 +50,8 @@ export function answerSender(change: Change, known: Understanding): void {
 function toSay(situation: Situation, task: Task, said: string | undefined): Word[] {
   const word = wordFor(situation, task)
   if (last.includes(said)) return []
+  // Who took it back before it heard of us waits for nothing.
+  if (word === 'cancelled' && !situation.owed.some((row) => row.task === task.id && row.state === 'delivered')) return []
   const met =
     word === 'accepted' && resourcesOf(situation.record).some((one) => one.resourceType === 'Encounter' && one.status === 'finished')
   const first: Word[] = said === word || said === 'accepted' ? [] : [word]

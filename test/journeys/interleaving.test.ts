@@ -167,7 +167,8 @@ describe('between the decision and what another service of this gateway takes in
       await gateway.database.atomically([resume(there)])
       await gateway.settled()
       const { calls, happened } = held.seen()
-      await gateway.settled()
+      // The notice, and the answer to it.
+      for (let turns = 0; turns < 5 && (await gateway.owed('due')).length; turns++) await gateway.settled()
       return {
         calls,
         happened,
