@@ -56,6 +56,8 @@ export type Change = {
   /** HMPPS is asked about the person as soon as somebody looks. */
   lookUp(): void
   ask(question: Question): void
+  /** Does anything wait for a time or a person? */
+  isAwake(): boolean
   audit(row: Omit<AuditRow, 'id' | 'at' | 'who' | 'service' | 'patient' | 'requestId' | 'address'>): void
   /** What will be owed anew and is due. `first`: nothing owed before holds it back. */
   owing(): { message: Owed; first: boolean }[]
@@ -163,6 +165,7 @@ export function startChange(situation: Situation, actor: Actor): Change {
     lookUp() {
       extra.push(lookUpAt({ patient: situation.patient, service: situation.service.id }, newId(), at))
     },
+    isAwake: () => waits.size > 0 || questions.size > 0,
     ask({ of, ...question }) {
       const { about, reason, words } = question
       const changedAt = of === undefined ? undefined : situation.record.get(of)?.lastUpdated

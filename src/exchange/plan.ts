@@ -5,7 +5,8 @@
  * Every open referral and handover ends this step with a timer or a work item (promise 6).
  */
 import type { Task } from '@medplum/fhirtypes'
-import { statusOf, underWay } from '../domain/lifecycle.ts'
+import { isOpen } from '../domain/handover.ts'
+import { isFinal, statusOf, underWay } from '../domain/lifecycle.ts'
 import { suspensionOf } from '../domain/returned.ts'
 import { askAboutConsents } from './agreements.ts'
 import { askAboutAlike } from './alike.ts'
@@ -26,10 +27,11 @@ import { sendOnward } from './onward.ts'
 import { askAboutHome } from './out-of-area.ts'
 import { waitForReviews } from './overriding.ts'
 import { askAboutNumbers } from './patient.ts'
+import { answerTo } from './referral-answer.ts'
 import { planReferrals } from './referrals.ts'
 import { referralInError, tasksOf } from './situation.ts'
 import { askAboutHandedBack } from './taken-over.ts'
-import { isHandover, isReferralAnswer, ownerOf } from './task.ts'
+import { isHandover, ownerOf } from './task.ts'
 import { askAboutToldMore } from './told-more.ts'
 import { watchLife } from './watch.ts'
 
@@ -63,8 +65,17 @@ export function plan(change: Change): Understanding {
   askAboutToldMore(under)
   askAboutAlike(under)
   askAboutDoubt(under, known)
+  if (life) askWhatComesNext(under, life)
   change.settleWaiting()
   return known
+}
+
+/** A referral that is open, with nothing open in it and nothing to come: whoever should have said so did not. */
+function askWhatComesNext(change: Change, { phase, request }: Life): void {
+  if (isFinal(phase) || change.isAwake() || tasksOf(change.situation).some(({ status }) => isOpen(status))) return
+  const words =
+    'This referral is open, nobody is asked for anything, and no day is known to wait for. Plan with the person, or end the support ($close).'
+  change.ask({ about: `nothing-planned:${request.id}`, reason: 'nothing-planned', words })
 }
 
 /**
@@ -88,8 +99,7 @@ function askAboutRecord(change: Change, known: Understanding, life: Life | undef
   // A referral from outside asks for what it needs by itself, until the service has made a plan: what a referrer proposes is a draft.
   if (suspensionOf(found.custody)) return
   const started =
-    (found.plan !== undefined && found.plan.status !== 'draft') ||
-    (found.referral !== undefined && !tasksOf(situation).some(isReferralAnswer))
+    (found.plan !== undefined && found.plan.status !== 'draft') || (found.referral !== undefined && !answerTo(situation, found.referral.id))
   const ended = found.referral ? /^(completed|revoked|entered-in-error)$/.test(found.referral.status) : referralInError(situation)
   if (ended) return
   // On hold because of where the person is in their journey: what is missing is asked about when it goes on.

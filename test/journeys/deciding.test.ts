@@ -124,6 +124,20 @@ test('a worker whose part ends on a day is missed the day after, though nobody s
   expect(phaseOn((await gateway.service.call<ServiceRequest>('GET', `/fhir/${await own()}`)).body)).toBe('pre-release')
 })
 
+test('an open referral with nothing to do and no day to wait for is asked about', async () => {
+  const bundle = caseBundle({ releaseDate: null, agreed: {} })
+  for (const { resource } of bundle.entry ?? []) if (resource?.resourceType === 'CarePlan') delete resource.activity
+  const at = await gateway.handIn(bundle)
+  const asked = async () => (await gateway.work()).map(({ reason }) => reason)
+  expect(await asked()).toContain('nothing-planned')
+  const [custody] = await gateway.service.find('Observation', 'code=custody')
+  await gateway.service.call('PUT', `/fhir/Observation/${custody?.id}`, {
+    ...custodyOf({ patient: at.Patient as string, releaseDate: '2026-05-15' }),
+    id: custody?.id as string,
+  })
+  expect(await asked()).not.toContain('nothing-planned')
+})
+
 test('somebody with Enhanced RECONNECT who is referred again begins anew: what was accepted then ends nothing now', async () => {
   const at = await gateway.handIn(caseBundle({ plan: ['enhanced'] }))
   const first = await own()
