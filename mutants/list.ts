@@ -92,7 +92,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a withdrawal leaves what is in the outbox',
-    file: handovers,
+    file: 'src/exchange/recall.ts',
     from: 'if (/^(due|sending|parked)$/.test(row.state) && !isNotice(row)) change.void(row',
     to: "if (row.state === 'none' && !isNotice(row)) change.void(row",
     noticed: model,
@@ -191,8 +191,8 @@ export const mutants: readonly Mutant[] = [
   {
     breaks: 'two named workers',
     file: 'src/exchange/own-word.ts',
-    from: 'if (!isCurrent(after) || !haveTwoWorkers(teams, today(situation.now))) return []',
-    to: 'if (teams.length >= 0 || !isCurrent(after) || !haveTwoWorkers(teams, today(situation.now))) return []',
+    from: 'if (!isOfUse(after) || !hasTwoWorkers(teams, today(situation.now))) return []',
+    to: 'if (teams.length >= 0 || !isOfUse(after) || !hasTwoWorkers(teams, today(situation.now))) return []',
     noticed: model,
   },
   {
