@@ -130,21 +130,21 @@ export const mutants: readonly Mutant[] = [
     file: 'src/exchange/doubt.ts',
     from: 'if (unsortedIn(merges).some(([ref]) => bound.has(ref))) return',
     to: 'if (unsortedIn(merges).some(([ref]) => !ref)) return',
-    noticed: model,
+    noticed: 'test/journeys/merge.test.ts',
   },
   {
     breaks: 'what was a mistake is told all the same',
     file: 'src/domain/read.ts',
     from: "(resource.status === 'entered-in-error' ||",
     to: "(resource.status === 'never' ||",
-    noticed: model,
+    noticed: 'test/units/read.test.ts',
   },
   {
     breaks: 'what has no label is told as if it were harmless',
     file: 'src/mapping.ts',
     from: "if (source.categories.length === 0) return { permitted: false, because: 'it is not labelled, so nothing says whether it may be told' }",
     to: "if (source.categories.length === 0) return { permitted: true, because: 'agreed' }",
-    noticed: model,
+    noticed: 'test/contracts/mappings.test.ts',
   },
   {
     breaks: 'the support is over and partners go on reading',
@@ -158,7 +158,7 @@ export const mutants: readonly Mutant[] = [
     file: handovers,
     from: "if (found.person.died) return { why: 'the person has died' }",
     to: '',
-    noticed: model,
+    noticed: 'test/journeys/cascade.test.ts',
   },
   {
     breaks: 'whoever accepts after the end takes the person over',

@@ -8,7 +8,7 @@
 import type { Task } from '@medplum/fhirtypes'
 import { type Kind, type Recipient, recipients } from './agreement.ts'
 import { beginning, dayOf, later, monthsOn } from './days.ts'
-import { type Arrival, cannotDropRepeats, idOf } from './partners.ts'
+import { type Arrival, cannotDropRepeats, idOf, recipientOf } from './partners.ts'
 import {
   businessOf,
   type Custody,
@@ -28,9 +28,9 @@ import {
 export type Memory = {
   arrivals: readonly Arrival[]
   /** Of how many arrivals it was asked already. */
-  asked: { first: number; decided: number }
-  /** Messages the audit has a permitting decision for, under their own id. */
-  decided: Set<string>
+  asked: { first: number }
+  /** How many permitting decisions the audit has under a message's own id: when it was planned, and each time it was sent. */
+  decided: Map<string, number>
   /** The final state of what is over, by reference. */
   over: Map<string, string>
   owed: Set<string>
@@ -38,6 +38,8 @@ export type Memory = {
   custodies: Map<string, Custody[]>
   /** May anybody be told this about this person now? By every reading of what was said. */
   mayBeTold: (text: string, to: Recipient, at: string) => { who: string; kind: Kind }[]
+  /** May this recipient hear of this person (by the id of the record) at all? */
+  mayHear: (patient: string, to: Recipient | undefined, at: string) => boolean
   /** What was written without a label: words found nowhere else. */
   unlabelled: readonly string[]
   /** Whose records were made one, so that more than one date may be meant. */
@@ -51,14 +53,26 @@ export const invariants: readonly Invariant[] = [
   {
     number: 1,
     holds: 'no message goes out without a decision in the audit under the same transaction id',
-    broken: (_, { arrivals, decided }) =>
-      arrivals.filter(({ key }) => !decided.has(key)).map(({ to }) => `${to} got a message nobody decided about`),
+    broken: ({ outbox }, { arrivals, decided }) => {
+      const delivered = new Set(outbox.flatMap(({ id, state }) => (state === 'delivered' ? [id] : [])))
+      return arrivals.flatMap(({ to, key }) => {
+        const times = decided.get(key) ?? 0
+        if (times === 0) return [`${to} got a message nobody decided about`]
+        return times === 1 && delivered.has(key) ? [`${to} got a message that was not decided about both when planned and when sent`] : []
+      })
+    },
   },
   {
     number: 2,
     holds: 'once an agreement is taken back, has run out, or never was, the recipient reads nothing',
-    broken: ({ shelves, at }, { mayBeTold }) =>
-      recipients.flatMap((to) => mayBeTold(shelves[to].text, to, at).map(({ kind, who }) => `${to} can read ${kind} of ${who}`)),
+    broken: ({ shelves, outbox, at, awake }, { mayBeTold, mayHear }) => [
+      ...recipients.flatMap((to) => mayBeTold(shelves[to].text, to, at).map(({ kind, who }) => `${to} can read ${kind} of ${who}`)),
+      // Nor does anything wait to be sent.
+      ...outbox
+        .filter(({ state, reason }) => awake && /^(due|parked)$/.test(state) && /^(new|update|reminder)$/.test(reason))
+        .filter(({ partner, patient }) => !mayHear(patient, recipientOf(partner), at))
+        .map(({ partner }) => `a message to ${recipientOf(partner)} waits`),
+    ],
   },
   {
     number: 3,
@@ -121,10 +135,11 @@ export const invariants: readonly Invariant[] = [
       const lost = [...owed].filter((id) => !there.has(id))
       for (const id of there) owed.add(id)
       const arrived = new Set(arrivals.map(({ key }) => key))
+      const taken = new Set(arrivals.flatMap(({ key, said }) => (said !== 'nothing' && (said < 300 || said === 409) ? [key] : [])))
       const pushed = outbox.filter(({ partner, state }) => state === 'delivered' && !/wellbeing|reconnect-/.test(partner))
       return [
         ...lost.map(() => 'a message is gone from the outbox'),
-        ...pushed.filter(({ id }) => !arrived.has(id)).map(({ reason }) => `a message counts as delivered and never arrived (${reason})`),
+        ...pushed.filter(({ id }) => !taken.has(id)).map(({ reason }) => `a message counts as delivered and was never taken (${reason})`),
         ...[...arrived].filter((key) => !there.has(key)).map(() => 'a message arrived that nobody owed'),
       ]
     },

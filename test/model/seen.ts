@@ -61,16 +61,16 @@ async function searched(gate: Gate, client: string, queries: readonly string[]):
   })
 }
 
-/** Ids of the messages somebody decided about: the transactions of the audit's permitting decisions (AuthZ). */
-export async function decidedAbout(gate: Gate, wanted: ReadonlySet<string>): Promise<Set<string>> {
-  const found = new Set<string>()
+/** How often each of these messages was decided about: the transactions of the audit's permitting decisions (AuthZ). */
+export async function decidedAbout(gate: Gate, wanted: ReadonlySet<string>): Promise<Map<string, number>> {
+  const found = new Map<string, number>()
   for (const client of Object.values(clients)) {
     let path: string | undefined = '/fhir/AuditEvent?type=110113&outcome=0&_count=60'
-    for (let pages = 0; path && pages < 100 && [...wanted].some((key) => !found.has(key)); pages++) {
+    for (let pages = 0; path && pages < 100 && [...wanted].some((key) => (found.get(key) ?? 0) < 2); pages++) {
       const answer: Reply<Bundle> = await gate.call<Bundle>(client, 'GET', path)
       if (answer.status !== 200) throw new Error(`the audit can not be read: ${answer.status} ${answer.text}`)
       for (const { resource } of answer.body.entry ?? [])
-        for (const key of transactionsOf(resource as AuditEvent)) if (wanted.has(key)) found.add(key)
+        for (const key of new Set(transactionsOf(resource as AuditEvent))) if (wanted.has(key)) found.set(key, (found.get(key) ?? 0) + 1)
       const next = answer.body.link?.find(({ relation }: BundleLink) => relation === 'next')?.url
       path = next && new URL(next).pathname + new URL(next).search
     }

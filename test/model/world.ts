@@ -13,7 +13,7 @@ import { custodiesOf, decidedAbout, look } from './seen.ts'
 export class Refused extends Error {}
 
 export type Write = { client: string; method: string; path: string; body: unknown; id: string; says?: Said }
-type Done = Write & { status: number; version?: string }
+type Done = Write & { at: string; status: number; version?: string }
 export type Person = { n: number; patient: string; request?: string; service: 'tees-valley' | 'other-service' }
 
 export type World = Awaited<ReturnType<typeof worldOf>>
@@ -51,9 +51,9 @@ export async function worldOf(open: (partners: Partners) => Promise<Gate>) {
     )
   world.memory = {
     arrivals: line.arrivals,
-    asked: { first: 0, decided: 0 },
+    asked: { first: 0 },
     ...{
-      decided: new Set(),
+      decided: new Map(),
       over: new Map(),
       owed: new Set(),
       custodies: new Map(),
@@ -61,6 +61,12 @@ export async function worldOf(open: (partners: Partners) => Promise<Gate>) {
       hurried: new Set<string>(),
     },
     mayBeTold: told,
+    mayHear: (patient, to, at) => {
+      const person = world.people.find((one) => one.patient === `Patient/${patient}`)
+      if (!person || !to) return true
+      const same = (standing: Standing) => world.people.filter(({ n }) => standing.home[n] === standing.home[person.n])
+      return possible(world).some((standing) => same(standing).some(({ n }) => mayBeTold(standing, n, to, 'identity', at)))
+    },
     unlabelled: world.unlabelled,
   }
   line.onArrival = ({ to, text, at }: Arrival) => {
@@ -93,7 +99,7 @@ async function send<Body = Resource>(world: World, said: Write): Promise<Reply<B
   const taken = status < 300 || (status === 409 && path.endsWith('$process-message') && text.includes('"duplicate"'))
   if (!taken) throw new Refused(`${status} ${text}`)
   if (says) world.standings = unlike(world.standings.map(says))
-  world.done.push({ ...said, status, ...versionIn(answer) })
+  world.done.push({ ...said, at: world.gate.now(), status, ...versionIn(answer) })
   return answer
 }
 
@@ -127,7 +133,8 @@ export async function afterDeath(world: World, again: boolean): Promise<void> {
 export async function repeat(world: World, which: number): Promise<void> {
   const { gate, done } = world
   const first = done.at(-1 - (which % Math.min(done.length, 5)))
-  if (!first) return
+  // Answers are kept for a time, and so is the promise.
+  if (!first || Date.parse(gate.now()) - Date.parse(first.at) > 86_400_000) return
   const tables = await gate.rows<{ name: string }>(`select name from sqlite_master where type = 'table' and name not like 'sqlite%'`)
   const count = () =>
     Promise.all(tables.map(async ({ name }) => `${name} ${(await gate.rows<{ n: number }>(`select count(*) as n from "${name}"`))[0]?.n}`))
@@ -171,14 +178,9 @@ export function arrives(world: World, agreements: Agreement[]): Person {
 export async function broken(world: World): Promise<string[]> {
   const { gate, memory } = world
   const seen = await look(gate, world.awake)
-  const fresh = new Set(
-    memory.arrivals
-      .slice(memory.asked.decided)
-      .map(({ key }) => key)
-      .filter((key) => !memory.decided.has(key)),
-  )
-  memory.asked.decided = memory.arrivals.length
-  if (fresh.size) for (const key of await decidedAbout(gate, fresh)) memory.decided.add(key)
+  const delivered = new Set(seen.outbox.flatMap(({ id, state }) => (state === 'delivered' ? [id] : [])))
+  const unclear = memory.arrivals.flatMap(({ key }) => ((memory.decided.get(key) ?? 0) < (delivered.has(key) ? 2 : 1) ? [key] : []))
+  if (unclear.length) for (const [key, times] of await decidedAbout(gate, new Set(unclear))) memory.decided.set(key, times)
   const lines = world.found.splice(0)
   for (const { number, broken: check } of invariants) for (const what of new Set(check(seen, memory))) lines.push(`${number}: ${what}`)
   memory.custodies = new Map(
