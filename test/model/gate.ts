@@ -166,7 +166,7 @@ export async function inMemory(partners: Partners, at: string): Promise<Gate> {
     },
     async night() {
       const { people: _, ...found } = await reconcile(one.gateway.exchange)
-      return Object.entries(found).flatMap(([what, count]) => (count > 0 && !process.env.NIGHT_OFF ? [`${count} ${what}`] : []))
+      return Object.entries(found).flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []))
     },
     async close() {
       one.life.die()
