@@ -39,7 +39,7 @@ export type Gate = {
   dying(how: Death): Promise<'died'>
   /** Dead now, whatever it was at, and another begins on what was committed. `late`: before anything that is due is looked at. */
   crash(late: boolean): Promise<void>
-  /** What the night finds that is not as it should be. */
+  /** What the night finds that nobody can explain or would wake. */
   night(): Promise<string[]>
   close(): Promise<void>
 }
@@ -165,8 +165,10 @@ export async function inMemory(partners: Partners, at: string): Promise<Gate> {
       await one.gateway.settled()
     },
     async night() {
-      const { people: _, ...found } = await reconcile(one.gateway.exchange)
-      return Object.entries(found).flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []))
+      const found = await reconcile(one.gateway.exchange)
+      // What looking again puts right by itself is not asked here.
+      const wrong = ['unwatched', 'unexplained', 'toNobody', 'parked', 'strangers', 'failed'] as const
+      return wrong.flatMap((what) => (found[what] > 0 ? [`${found[what]} ${what}`] : []))
     },
     async close() {
       one.life.die()
