@@ -1,5 +1,5 @@
 /**
- * A day's timers among 100,000 open cases, and a release date that changes for 1,000 people at once.
+ * A day's timers among 100,000 open cases, the night's look at everybody after it, and a release date that changes for 1,000 people at once.
  *
  * Of the open cases one in ten has something due on a day (ours: a case is open for about 270 days, from 12 weeks before release to six
  * months after, and is looked at some 25 times meanwhile: windows, answers, reminders, reviews, ends of agreements). One in four of those
@@ -19,6 +19,7 @@ import { partnerKinds, service } from '../case.ts'
 import { type Filled, fill, templateIn } from '../fill.ts'
 import { caseSystem, type Gateway, masterKey, newFolder, startGateway } from '../gateway.ts'
 import { type Call, hammer, loader } from '../load.ts'
+import { night } from '../night.ts'
 import { arrivals, intake, type Measure, messagesOfCase, settled } from '../stage.ts'
 
 const dueShare = 0.1
@@ -89,6 +90,10 @@ const aDay: Measure = async ({ size, partners, say }) => {
       load.close()
       await gateway.stop()
     }
+    const { found, cpu, memory } = await night(folder, new Date(end))
+    const looked = `${found.people.toLocaleString('en-GB')} people, ${due.toLocaleString('en-GB')} of them whole`
+    say({ name: `a night's look at ${looked}, without its rests`, unit: 's', ours: cpu, cpu: (cpu * 1000) / found.people })
+    say({ name: 'memory held more at its end', unit: 'MiB', ours: memory })
   } finally {
     for (const each of folders) rmSync(each, { recursive: true, force: true })
   }
