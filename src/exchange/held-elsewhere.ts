@@ -7,6 +7,8 @@ import type { Change } from './change.ts'
 import type { Understanding } from './consider.ts'
 import type { Life } from './life.ts'
 import { coveredBy } from './onward.ts'
+import { tasksOf } from './situation.ts'
+import { isTransferIn } from './transferred-in.ts'
 
 export function askWhoMeets(change: Change, { phase }: Life, known: Understanding): void {
   const { situation } = change
@@ -15,6 +17,8 @@ export function askWhoMeets(change: Change, { phase }: Life, known: Understandin
   if (!place || !custody || custody.left || person?.died || !underWay.includes(phase)) return
   if (situation.service.prisons.some((prison) => prison.toUpperCase() === place.toUpperCase())) return
   if (known.partners.some(({ partner }) => partner.kind === 'reconnect-service')) return
+  // Handed over from there: the service that did it is who meets them, and this one knows.
+  if (tasksOf(situation).some(isTransferIn)) return
   const other = coveredBy(situation, known)
   const about = `held-elsewhere:${place}:${situation.patient}`
   if (!other || situation.done.has(about)) return
