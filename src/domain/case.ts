@@ -119,6 +119,8 @@ export type Activity = {
   key: string
   description?: string
   status: string
+  /** Ids of the goals it is for. */
+  goals?: string[]
   /** What the plan says about who does it: a partner's id, or an ODS code still to be looked up. */
   performer?: { partner?: string; ods?: string }
   /** Shared by the performers of one activity. Those of one kind are asked one after the other, in the plan's order. */

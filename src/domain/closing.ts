@@ -9,7 +9,8 @@ import { isOpen } from './handover.ts'
 /** One handover, by what it asks (`activity`), so that another partner's can stand in its place. */
 export type Loop = { task: string; partner: string; activity: string; status: string }
 
-export type Loose = { what: 'goal' | 'open' | 'unreplaced'; ref: string; words: string }
+/** `activity`: what a handover that hangs loose was for. */
+export type Loose = { what: 'goal' | 'open' | 'unreplaced'; ref: string; words: string; activity?: string }
 
 /**
  * @param reasons accepted reasons, by handover: why it may stay open, or why there is no alternative
@@ -27,7 +28,12 @@ export function looseEnds(goals: readonly Goal[], loops: readonly Loop[], reason
         if (isOpen(one.status)) return [{ what: 'open', ref, words: 'A handover is still open and nothing says why it may stay so.' }]
         if (!isLost(one) || isReplaced(one, loops)) return []
         return [
-          { what: 'unreplaced', ref, words: 'A handover was rejected or failed, and there is neither another in its place nor a reason.' },
+          {
+            what: 'unreplaced',
+            ref,
+            words: 'A handover was rejected or failed, and there is neither another in its place nor a reason.',
+            activity: one.activity,
+          },
         ]
       }),
   ]

@@ -2,7 +2,7 @@
  * A person's record as a `Case`: FHIR resources in, plain typed words out, and what is missing. Tolerant of old shapes and of
  * absent parts; strict about what can not be shared safely: entered in error is not read, another person's is not read.
  */
-import type { CarePlan, Consent, Observation, Patient, Resource, ServiceRequest } from '@medplum/fhirtypes'
+import type { CarePlan, Consent, Observation, Patient, Reference, Resource, ServiceRequest } from '@medplum/fhirtypes'
 import { BASE, ours } from '../fhir/systems.ts'
 import { londonDate, stretchOf } from './calendar.ts'
 import { type Case, type Custody, type CustodyBasis, type Plan, type Referral, type Whereabouts, whereabouts } from './case.ts'
@@ -220,10 +220,16 @@ function activitiesOf(plan: CarePlan, index: Index): Plan['activities'] {
         ...given('code', detail.code),
         ...given('description', detail.description),
         ...given('performer', performer),
+        ...given('goals', goalsOf(detail.goal)),
         ...(performers.length > 1 ? { choice } : {}),
       }
     })
   })
+}
+
+function goalsOf(references: Reference[] | undefined): string[] | undefined {
+  const ids = references?.flatMap(({ reference }) => reference?.match(/(?:^|\/)Goal\/([^/]+)/)?.[1] ?? [])
+  return ids?.length ? ids : undefined
 }
 
 /** An organisation by id, by ODS code, or by a resource that has one. Staff, the person and their family are no partners. */

@@ -4,9 +4,9 @@
  * Support is ended in one way, `$close`, which says how it ended, why and who says so. What a person says of it (they no longer want it) and
  * a mistake may be written, with why, in the extension FHIR has for that: `request-statusReason`.
  *
- * @see domain/closed-loop.md C1 rows 16, 18 and 20, C6, C7.4
+ * @see domain/closed-loop.md C1 rows 16, 18 and 20, C2, C6, C7.4
  */
-import type { CarePlan, CareTeam, Resource, ServiceRequest } from '@medplum/fhirtypes'
+import type { CarePlan, CareTeam, Goal, Resource, ServiceRequest } from '@medplum/fhirtypes'
 import { today } from '../domain/calendar.ts'
 import { looseEnds } from '../domain/closing.ts'
 import { phaseOn } from '../domain/decisions.ts'
@@ -36,6 +36,7 @@ export function mustBeProper(change: Change, written: readonly Written[]): void 
 
 function wrongIn(change: Change, { before, after, at }: Written): Issue[] {
   if (before?.resourceType === 'ServiceRequest' && after.resourceType === 'ServiceRequest') return ofReferral(change, before, after, at)
+  if (before?.resourceType === 'Goal' && after.resourceType === 'Goal') return ofGoal(change, before, after, at)
   if (after.resourceType === 'CareTeam') return ofTeam(change, after, at)
   if (before?.resourceType === 'CarePlan' && after.resourceType === 'CarePlan') return ofPlan(change, before, after, at)
   return []
@@ -71,6 +72,21 @@ function ofTeam({ situation }: Change, after: CareTeam, at: string): Issue[] {
   const text =
     'A person has one named worker at a time: end the part of the one before (period.end) by when the next begins (period.start), or use $allocate.'
   return [{ code: 'business-rule', text, expression: `${at}.participant` }]
+}
+
+/** A goal is completed when none of the handovers it hangs on was rejected or failed with nobody in its place and no reason (C2). */
+function ofGoal(change: Change, before: Goal, after: Goal, at: string): Issue[] {
+  if (after.lifecycleStatus !== 'completed' || before.lifecycleStatus === 'completed' || after.statusReason?.trim()) return []
+  const known = consider(change.situation)
+  const life = lifeOf(change.situation, known)
+  const asked = known.case?.plan?.activities.filter(({ goals }) => goals?.includes(after.id as string)).map(({ key }) => key)
+  return looseEnds([], life?.loops ?? [], life?.reasons ?? new Map())
+    .filter(({ what, activity }) => what === 'unreplaced' && asked?.includes(activity as string))
+    .map(({ ref, words }) => ({
+      code: 'business-rule',
+      text: `${ref}: ${words} Ask another partner, or say in statusReason why there is none.`,
+      expression: `${at}.statusReason`,
+    }))
 }
 
 /** A plan is done when its goals are (C6). */

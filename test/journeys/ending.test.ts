@@ -119,3 +119,22 @@ test('a plan is completed once its goals are: also when both are said in one tra
   })
   expect(both.status).toBe(200)
 })
+
+test('a goal is completed once each handover it hangs on has an outcome, another in its place, or a reason why there is none', async () => {
+  const { body: kept } = await gateway.service.call<Goal>('POST', '/fhir/Goal', goal())
+  const { body: other } = await gateway.service.call<Goal>('POST', '/fhir/Goal', goal())
+  const linked = [{ op: 'add', path: '/activity/0/detail/goal', value: [{ reference: `Goal/${kept.id}` }] }]
+  expect((await gateway.service.call('PATCH', `/fhir/${at.CarePlan}`, linked)).status).toBe(200)
+  const { id } = await gateway.handover('recovery')
+  expect((await gateway.as('recovery').call('PATCH', `/fhir/Task/${id}`, says('rejected', 'rejected', 'at-capacity'))).status).toBe(200)
+  const done = { lifecycleStatus: 'completed' as const, achievementStatus: achieved }
+
+  const refused = await gateway.service.call('PUT', `/fhir/Goal/${kept.id}`, { ...kept, ...done })
+  expect([refused.status, issuesOf(refused)]).toEqual([
+    422,
+    [expect.objectContaining({ expression: 'Goal.statusReason', text: expect.stringContaining(`Task/${id}`) })],
+  ])
+  const reasoned = { ...kept, ...done, statusReason: 'No other team takes this on' }
+  expect((await gateway.service.call('PUT', `/fhir/Goal/${kept.id}`, reasoned)).status).toBe(200)
+  expect((await gateway.service.call('PUT', `/fhir/Goal/${other.id}`, { ...other, ...done })).status).toBe(200)
+})
