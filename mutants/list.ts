@@ -42,13 +42,6 @@ export const mutants: readonly Mutant[] = [
     noticed: model,
   },
   {
-    breaks: 'an attempt without an answer is made again to a partner that can not tell',
-    file: deliver,
-    from: 'if (unanswered && !partner.deduplicates)',
-    to: 'if (unanswered && number < 0)',
-    noticed: model,
-  },
-  {
     breaks: 'every attempt has a key of its own',
     file: send,
     from: 'key: message.id,',
@@ -147,13 +140,6 @@ export const mutants: readonly Mutant[] = [
     noticed: 'test/contracts/mappings.test.ts',
   },
   {
-    breaks: 'the support is over and partners go on reading',
-    file: handovers,
-    from: "if (found.referral?.status === 'completed' || found.plan?.status === 'completed') return",
-    to: "if (found.plan?.status === 'completed') return",
-    noticed: model,
-  },
-  {
     breaks: 'whoever accepts after the end takes the person over',
     file: 'src/exchange/taken-over.ts',
     from: 'return phase && isFinal(phase) ? undefined : takenOver(situation, found)',
@@ -165,7 +151,7 @@ export const mutants: readonly Mutant[] = [
     file: change,
     from: 'if (!situation.timers.some((row) => row.about === about && row.dueAt === dueAt))',
     to: 'if (!situation.timers.some((row) => row.about === about))',
-    noticed: model,
+    noticed: 'test/journeys/timers.test.ts',
   },
   {
     breaks: 'nobody looks again at a partner that does not answer',
@@ -214,7 +200,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/exchange/hmpps.ts',
     from: 'event.content}`',
     to: 'event.content}` + newId()',
-    noticed: model,
+    noticed: 'test/journeys/hmpps.test.ts',
   },
   {
     breaks: 'partners are asked a day early',
@@ -256,6 +242,6 @@ export const mutants: readonly Mutant[] = [
     file: 'src/domain/override.ts',
     from: 'return when !== undefined && when.from <= at && at < when.until',
     to: 'return when !== undefined && when.from <= at',
-    noticed: model,
+    noticed: 'test/units/override.test.ts',
   },
 ]
