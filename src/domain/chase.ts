@@ -4,8 +4,10 @@
  *
  * Nothing here is remembered: whoever looks late, or twice, comes to the same end as whoever looks on time.
  */
-import { addDays, addWorkingDays, endOfDay, startOfDay, today, workingDayBy } from './calendar.ts'
+import { addDays, addWorkingDays, earliestRelease, endOfDay, startOfDay, today, workingDayBy } from './calendar.ts'
+import type { Custody } from './case.ts'
 import type { HandoverState, Outcome } from './handover.ts'
+import { given } from './resources.ts'
 
 /**
  * How long each kind of waiting is left alone. C2 has the two working days (an adapter's `answerWithinWorkingDays`), two days before
@@ -48,6 +50,15 @@ export type Waiting = HandoverState & {
 
 /** `release`: the expected or actual day; `earliest`: the first on which they may walk out; `now` an instant. */
 export type Days = { now: string; release?: string; earliest?: string }
+
+/** The day, and the first on which they may walk out; neither where nobody knows. */
+export function releaseDays(custody: Custody | undefined): Omit<Days, 'now'> {
+  const { left, releaseDate, basis, releaseDateType: type, sentencedOn } = custody ?? {}
+  const release = left ?? releaseDate
+  if (release === undefined) return {}
+  const held = { date: release, ...given('basis', basis), ...given('type', type), ...given('sentencedOn', sentencedOn) }
+  return { release, earliest: left ?? earliestRelease(held) }
+}
 
 /** What a person is asked about: the reason of a work item. */
 export type Matter =
@@ -139,6 +150,22 @@ function unanswered(waiting: Waiting, days: Days, pace: Pace): Step {
   // Looked at again all the same: by then it may have arrived.
   if (queued) return { ...step(times, waiting, days, { matter: 'not-arrived' }), remind: false }
   return step(times, waiting, days, { matter: status === 'received' ? 'not-accepted' : 'no-answer', chases: true })
+}
+
+/**
+ * Who is asked about a release that partners may not be told of yet: the named worker at once; the supervisor near the day, or when that
+ * did not help. Ours.
+ *
+ * @param nearest the first day on which the person may walk out, by what partners hold or by what the record says; absent: nobody knows
+ */
+export function askAboutUntold(
+  { since, nearest, now }: { since: string; nearest?: string; now: string },
+  pace: Pace = usualPace,
+): { of: 'worker' | 'supervisor'; next?: string } {
+  const worn = endOfDay(addWorkingDays(today(new Date(since)), pace.phoneAfterWorkingDays))
+  const near = nearest === undefined ? worn : lastOffice(addDays(nearest, -pace.phoneDaysBeforeRelease))
+  const at = near < worn ? near : worn
+  return at <= now ? { of: 'supervisor' } : { of: 'worker', next: at }
 }
 
 /** When somebody is at work last before that day is over. */

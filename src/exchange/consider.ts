@@ -6,20 +6,20 @@ import type { Consent, Resource } from '@medplum/fhirtypes'
 import { v5 } from 'uuid'
 import type { Adapter } from '../adapter.ts'
 import { startOfDay, today } from '../domain/calendar.ts'
-import type { Activity, Case, Source } from '../domain/case.ts'
+import type { Activity, Case, Custody, Source } from '../domain/case.ts'
 import { type Category, categories, higher } from '../domain/categories.ts'
 import { type Decision, decide } from '../domain/consent.ts'
 import type { Partner } from '../domain/directory.ts'
 import { givenAway } from '../domain/labels.ts'
 import { type Missing, read } from '../domain/read.ts'
-import { isUnsorted } from '../domain/resources.ts'
+import { given, isUnsorted } from '../domain/resources.ts'
 import { whyUnsigned } from '../domain/sign-off.ts'
 import type { Filled, Scope } from '../mapping.ts'
 import { type Grounds, groundsFor } from './doubt.ts'
 import { fillFor } from './overriding.ts'
 import { resourcesOf, type Situation, tasksOf } from './situation.ts'
 import { cameToNothing, handoverKey, handoverKeyFor } from './task.ts'
-import { holdingBack, type Telling, tellingOf } from './telling.ts'
+import { holdingBack, type Telling, tellingOf, withReleaseOf } from './telling.ts'
 
 /** An activity of the plan, and the partner who is to carry it out. */
 export type Wanted = { activity: Activity; partner: Partner; adapter: Adapter }
@@ -34,6 +34,8 @@ export type Considered = {
   opens?: string | 'unknown'
   /** Why no agreement counts for now: records were merged, or taken apart again (doubt.ts). */
   doubt?: Grounds['doubt']
+  /** While the person has not confirmed (unconfirmed.ts): it would be told another release, were it told what the record says now. */
+  outdated?: true
   /** Why nothing new may be told, whatever was agreed: nobody signed the mapping. */
   unsigned?: string
 }
@@ -45,8 +47,8 @@ export type Understanding = {
   partners: Considered[]
   /** Activities whose performer is no partner we know. */
   strangers: Activity[]
-  /** Only one of two merged records had an agreement, and the person has not said anything since (unconfirmed.ts). */
-  unconfirmed?: true
+  /** Only one of two merged records had an agreement, and the person has not said anything since (unconfirmed.ts): custody as partners are told it. */
+  unconfirmed?: { custody?: Custody }
 }
 
 export function consider(situation: Situation): Understanding {
@@ -73,7 +75,14 @@ export function consider(situation: Situation): Understanding {
   const byPartner = Map.groupBy(asked, ({ partner }) => partner)
   const telling = tellingOf(situation, now, consents)
   const partners = [...byPartner.values()].map((group) => considerPartner(situation, telling, consents, group))
-  return { case: found, missing, consents, partners, strangers, ...(telling.confirmed ? { unconfirmed: true } : {}) }
+  return {
+    case: found,
+    missing,
+    consents,
+    partners,
+    strangers,
+    ...(telling.confirmed ? { unconfirmed: given('custody', telling.case.custody) } : {}),
+  }
 }
 
 /** Of partners of one kind that one activity names, the first that has not said no; when all have, the last. */
@@ -115,6 +124,9 @@ function considerPartner(situation: Situation, telling: Telling, all: readonly C
   const changesAt = [decided.changesAt, grounds.changesAt].filter((at) => at !== undefined).sort()[0]
   const decision = changesAt ? { ...decided, changesAt } : decided
   const filled = fillFor(adapter.mapping, scope, decision)
+  const outdated =
+    confirmed &&
+    JSON.stringify(fillFor(adapter.mapping, scopeOf(withReleaseOf(found, telling.case), wanted), decision)) !== JSON.stringify(filled)
   const unsigned = whyUnsigned(situation.signOffs, adapter.mapping)
   // What can not wait for an agreement does not wait for a window.
   const opens = decision.overridden ? undefined : opening(found, adapter, situation.now)
@@ -125,6 +137,7 @@ function considerPartner(situation: Situation, telling: Telling, all: readonly C
     decision,
     filled,
     ...(opens ? { opens } : {}),
+    ...(outdated ? { outdated } : {}),
     ...(unsigned ? { unsigned } : {}),
     ...(doubt ? { doubt } : {}),
   }

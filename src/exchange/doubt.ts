@@ -7,6 +7,7 @@ import { governing } from '../domain/consent.ts'
 import { isUnsorted } from '../domain/resources.ts'
 import type { Merge } from '../store/merges.ts'
 import type { Change } from './change.ts'
+import { askToConfirm } from './confirm.ts'
 import type { Understanding } from './consider.ts'
 import { type At, detailOf } from './merge-detail.ts'
 import { consentsOf, resourcesOf, type Situation } from './situation.ts'
@@ -81,11 +82,7 @@ export function askAboutDoubt(change: Change, known: Understanding): void {
       'An agreement was recorded or changed while two records were one, and nobody knows whose it was. Nothing is told under any. Ask the person, and record what they say as a new agreement.'
     change.ask({ about: `consents-unsorted:${patient}`, reason: 'consents-unsorted', words })
   }
-  if (known.unconfirmed) {
-    const words =
-      'Two records were merged, and only one of them had an agreement. Partners are told what that record held then, and nothing that came with the other one or was recorded since. Ask the person whether their agreement holds for all of it, and record what they say as a new agreement.'
-    change.ask({ about: `consent-unconfirmed:${patient}`, reason: 'consent-unconfirmed', words })
-  }
+  askToConfirm(change, known)
   const unsorted = resourcesOf(situation.record).filter(isUnsorted).length
   if (unsorted) {
     const words = `Recorded while two records were one, and about one of two people: ${unsorted} (search with _tag). Nobody is told them. Write what is about this person without the tag, record the rest for the other person, and mark it here as entered in error.`

@@ -58,6 +58,20 @@ export function tellingOf(situation: Situation, found: Case, consents: readonly 
 const isSame = (one: Activity, other: Activity): boolean =>
   one.key === other.key && JSON.stringify(one.performer) === JSON.stringify(other.performer)
 
+/** As partners are told it, but for when and whether the person leaves custody. */
+export function withReleaseOf(found: Case, told: Case): Case {
+  if (!found.custody) return told
+  const { releaseDate: _r, left: _l, returned: _b, where: _w, ...rest } = told.custody ?? found.custody
+  const { releaseDate, left, returned, where } = found.custody
+  const release = {
+    ...given('releaseDate', releaseDate),
+    ...given('left', left),
+    ...given('returned', returned),
+    ...given('where', where),
+  }
+  return { ...told, custody: { ...rest, ...release } }
+}
+
 /** What was not confirmed is told to nobody, except under an override that lists it. */
 export const holdingBack = (decision: Decision, holds: (source: Source) => boolean): Decision => ({
   ...decision,

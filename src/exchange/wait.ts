@@ -3,10 +3,10 @@
  * When that is, `domain/chase.ts` says; here it becomes a timer, a work item, a state.
  */
 import type { Task } from '@medplum/fhirtypes'
-import { addWorkingDays, earliestRelease, endOfDay, today } from '../domain/calendar.ts'
-import { chase, dueBy, type Matter, type Pace, type Step, usualPace } from '../domain/chase.ts'
+import { addWorkingDays, endOfDay, today } from '../domain/calendar.ts'
+import { chase, dueBy, type Matter, type Pace, releaseDays, type Step, usualPace } from '../domain/chase.ts'
 import { isOpen, rejectionReasons } from '../domain/handover.ts'
-import { codeIn, given } from '../domain/resources.ts'
+import { codeIn } from '../domain/resources.ts'
 import { longDate } from '../domain/words.ts'
 import { ours } from '../fhir/systems.ts'
 import type { Change } from './change.ts'
@@ -73,19 +73,13 @@ export function stepFor({ situation }: Change, known: Understanding, task: Task)
       .filter(({ state }) => state !== 'void')
       .map(({ createdAt }) => createdAt)
       .sort()[0] ?? since
-  const { left, releaseDate, basis, releaseDateType: type, sentencedOn } = known.case?.custody ?? {}
-  const release = left ?? releaseDate
-  const earliest =
-    left ??
-    (releaseDate &&
-      earliestRelease({ date: releaseDate, ...given('basis', basis), ...given('type', type), ...given('sentencedOn', sentencedOn) }))
   const answerBy =
     task.restriction?.period?.end ?? endOfDay(addWorkingDays(today(new Date(asked)), adapter?.window.answerWithinWorkingDays ?? 2))
   const reminded = messages.filter(({ reason }) => reason === 'reminder').map(({ createdAt }) => createdAt)
   const pace: Pace = { ...usualPace, ...adapter?.chase }
   return chase(
     { ...stateOf(task), since, asked, answerBy, reminded, closesWith: adapter?.closesWith ?? [] },
-    { now: situation.now.toISOString(), ...(release ? { release } : {}), ...(earliest ? { earliest } : {}) },
+    { now: situation.now.toISOString(), ...releaseDays(known.case?.custody) },
     pace,
   )
 }

@@ -61,7 +61,9 @@ describe.each([
     expect(sent().filter((text) => isIn(text, 'Berta') || text.includes('2026-05-01'))).toEqual([])
     expect((await gateway.as('recovery').find('Patient')).map(({ id }) => `Patient/${id}`)).toEqual([target])
     expect(JSON.stringify(await gateway.as('recovery').find('Observation'))).toContain('2026-05-15')
-    expect((await gateway.work()).find(({ reason }) => reason === 'consent-unconfirmed')?.words).toMatch(/^Two records were merged/)
+    // The record that stays has the other day, which the partner may not be told.
+    const words = stays === 'a' ? /^Two records were merged/ : /^The release date is now Friday 1 May 2026\..* Two records were merged/
+    expect((await gateway.work()).find(({ reason }) => reason === 'consent-unconfirmed')?.words).toMatch(words)
   })
 
   test('nothing recorded since is told, and nothing is told in a changed form; what stops telling does so at once', async () => {
@@ -137,6 +139,59 @@ describe.each([
     ok(await (stays === 'a' ? merge(b, a) : merge(a, b)))
     await gateway.settled()
     expect(await toldNow()).toEqual([false, false])
+  })
+})
+
+describe('the release moves while partners may be told nothing new', () => {
+  const merged = async () => {
+    const known = await begun()
+    ok(await merge(known.b, known.a))
+    const move = async (given: { releaseDate: string; left?: string }) => {
+      const id = known.anna.Observation?.slice(12)
+      ok(await gateway.service.call('PUT', `/fhir/Observation/${id}`, { ...custodyOf({ patient: known.a, ...given }), id }))
+      await gateway.settled()
+    }
+    return { ...known, move }
+  }
+  const item = async () => (await gateway.work()).filter(({ reason }) => reason === 'consent-unconfirmed')
+
+  test('at that moment the work item says to which day, and who still has the old one; once the person has said it anew, nobody has', async () => {
+    const { a, move } = await merged()
+    await move({ releaseDate: '2026-05-15' })
+    const [before] = await item()
+    expect(before?.words).toMatch(/^Two records were merged/)
+    await move({ releaseDate: '2026-05-08' })
+    const [after, ...others] = await item()
+    expect(others).toEqual([])
+    expect(after?.id).not.toBe(before?.id)
+    expect(after?.words).toMatch(
+      /^The release date is now Friday 8 May 2026\. Not told, .*: Partner recovery\. They still have Friday 15 May 2026\. Have the person confirm now/,
+    )
+    expect(await shelfOf('recovery')).not.toContain('2026-05-08')
+    // Back where it was, there is nothing they do not know.
+    await move({ releaseDate: '2026-05-15' })
+    expect((await item())[0]?.words).toMatch(/^Two records were merged/)
+    await move({ releaseDate: '2026-05-08' })
+    await agree(a)
+    expect(await item()).toEqual([])
+    expect(await shelfOf('recovery')).toContain('2026-05-08')
+  })
+
+  test('after two working days without an answer it is the supervisor’s', async () => {
+    const { move } = await merged()
+    await move({ releaseDate: '2026-05-08' })
+    await gateway.turn('P1D')
+    expect((await item())[0]?.words).toMatch(/^The release date is now/)
+    await gateway.turn('P6D')
+    expect((await item())[0]?.words).toMatch(/^For the supervisor: The release date is now Friday 8 May 2026/)
+  })
+
+  test('near the new day it is the supervisor’s at once, and so it is when the person has left', async () => {
+    const { move } = await merged()
+    await move({ releaseDate: '2026-04-08' })
+    expect((await item())[0]?.words).toMatch(/^For the supervisor: The release date is now Wednesday 8 April 2026/)
+    await move({ releaseDate: '2026-05-15', left: '2026-04-02' })
+    expect((await item())[0]?.words).toMatch(/^For the supervisor: The person left custody on Thursday 2 April 2026/)
   })
 })
 
