@@ -148,28 +148,31 @@ export function phaseOf(facts: LifeFacts): Phase {
 }
 
 /** An ending a person recorded, as a phase. */
-export function endedAs(closed: Closure, facts: Pick<LifeFacts, 'was' | 'agreement'>): Phase {
+function endedAs(closed: Closure, { was, agreement }: LifeFacts): Phase {
   if (closed === 'transferred') return 'transferred'
   if (closed === 'stepped-up') return 'stepped-up'
   if (closed === 'error') return 'void'
   if (closed !== 'declined-support') return 'closed'
-  return facts.agreement === 'none' || facts.agreement === 'refused' ? 'consent-refused' : 'withdrawn'
+  return began(was) || /^(given|was-given)$/.test(agreement) ? 'withdrawn' : 'consent-refused'
 }
+
+/** From the agreement on, a no takes back what was begun. */
+const began = (was: Phase | undefined): boolean => was !== undefined && underWay.includes(was)
 
 function turnedAway({ triage, verdict, agreement, was }: LifeFacts): Phase {
   if (triage === 'redirect' || (!triage && verdict === 'redirected')) return 'redirected'
   if (triage === 'decline' || (!triage && verdict === 'declined')) return 'declined'
-  return agreement === 'refused' && !(was && underWay.includes(was)) ? 'consent-refused' : 'withdrawn'
+  return agreement === 'refused' && !began(was) ? 'consent-refused' : 'withdrawn'
 }
 
 const isUnderWay = ({ was, agreement, triage, verdict }: LifeFacts): boolean => {
-  if (was && underWay.includes(was)) return true
+  if (began(was)) return true
   const through = triage ? triage === 'accept' : verdict === undefined || verdict === 'accepted'
   return through && (agreement === 'given' || agreement === 'was-given')
 }
 
 function along({ worker, was, back, released, releaseDate, extendedUntil }: LifeFacts): Phase {
-  if (!worker && (!was || was === 'accepted' || !underWay.includes(was))) return 'accepted'
+  if (!worker && (was === 'accepted' || !began(was))) return 'accepted'
   if (back) return releaseDate ? 'pre-release' : 'suspended'
   if (!released) return 'pre-release'
   return extendedUntil ? 'extended' : 'post-release'

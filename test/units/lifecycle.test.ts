@@ -58,6 +58,7 @@ test.each<[keyof typeof closures, LifeFacts, Phase]>([
   ['needs-met', agreed, 'closed'],
   ['declined-support', agreed, 'withdrawn'],
   ['declined-support', base, 'consent-refused'],
+  ['declined-support', { ...base, was: 'accepted', agreement: 'refused' }, 'withdrawn'],
   ['transferred', agreed, 'transferred'],
   ['stepped-up', agreed, 'stepped-up'],
   ['error', agreed, 'void'],
