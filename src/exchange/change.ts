@@ -56,7 +56,7 @@ export type Change = {
   /** HMPPS is asked about the person as soon as somebody looks. */
   lookUp(): void
   ask(question: Question): void
-  /** Does anything wait for a time or a person? */
+  /** Does anything of the plan wait for a time or a person? */
   isAwake(): boolean
   audit(row: Omit<AuditRow, 'id' | 'at' | 'who' | 'service' | 'patient' | 'requestId' | 'address'>): void
   /** What will be owed anew and is due. `first`: nothing owed before holds it back. */
@@ -165,7 +165,8 @@ export function startChange(situation: Situation, actor: Actor): Change {
     lookUp() {
       extra.push(lookUpAt({ patient: situation.patient, service: situation.service.id }, newId(), at))
     },
-    isAwake: () => waits.size > 0 || questions.size > 0,
+    // What a look does not ask again by itself counts no more in the look that asks it first.
+    isAwake: () => waits.size > 0 || [...questions.keys()].some((about) => isPlanned(about, situation)),
     ask({ of, ...question }) {
       const { about, reason, words } = question
       const changedAt = of === undefined ? undefined : situation.record.get(of)?.lastUpdated

@@ -16,7 +16,7 @@ import { bringForward } from '../store/timers.ts'
 import type { Change } from './change.ts'
 import type { Considered, Understanding, Wanted } from './consider.ts'
 import { isAvailable, withTrigger } from './enhanced.ts'
-import { followHand, type Over, recall } from './recall.ts'
+import { followHand, type Over, recall, sendNothingMore } from './recall.ts'
 import { referralInError, refOf, type Situation, serviceShelf } from './situation.ts'
 import { resume, suspend } from './suspend.ts'
 import { handedOn, mayTakeOver } from './taken-over.ts'
@@ -77,6 +77,7 @@ export function planPartner(
     const wantedStill = planned.has(handoverKey(task) as string)
     if (!wantedStill) recall(change, task, over ?? { why: 'it is no longer part of the plan' })
     followHand(change, task, wantedStill)
+    if (cameToNothing(task)) sendNothingMore(change, task, 'its partner said that it can not help')
   }
   if (considered?.unsigned && live.length) for (const task of live) awaitSignature(change, considered, task)
   else if (considered && live.length) tell(change, considered, live, toRemind(change, known, considered, live))

@@ -4,6 +4,7 @@
  */
 import type { Task } from '@medplum/fhirtypes'
 import { isOpen } from '../domain/handover.ts'
+import type { Standing } from '../store/owed.ts'
 import type { Change } from './change.ts'
 import { serviceShelf } from './situation.ts'
 import { isByHand, ownerOf, stateOf, unmarkByHand } from './task.ts'
@@ -37,10 +38,17 @@ export function followHand(change: Change, task: Task, planned: boolean): void {
 
 /** Nothing more leaves but the notice, to whom something may have reached. */
 function stop(change: Change, task: Task, why: string, status: 'revoked' | 'completed'): void {
-  const history = change.situation.owed.filter((row) => row.task === task.id)
+  const history = historyOf(change, task)
   const reached = history.some((row) => row.state === 'delivered' || row.attempts > 0)
-  const isNotice = ({ reason }: (typeof history)[number]) => reason === 'revoke' || reason === 'end'
   const toldToStop = history.some(isNotice)
-  for (const row of history) if (/^(due|sending|parked)$/.test(row.state) && !isNotice(row)) change.void(row, `taken back: ${why}`)
+  sendNothingMore(change, task, `taken back: ${why}`)
   if (reached && !toldToStop) tellToStop(change, task, status)
 }
+
+/** What still waits to be sent was written before the handover ended. */
+export function sendNothingMore(change: Change, task: Task, note: string): void {
+  for (const row of historyOf(change, task)) if (/^(due|sending|parked)$/.test(row.state) && !isNotice(row)) change.void(row, note)
+}
+
+const historyOf = ({ situation }: Change, { id }: Task): Standing[] => situation.owed.filter(({ task }) => task === id)
+const isNotice = ({ reason }: Standing): boolean => reason === 'revoke' || reason === 'end'

@@ -144,3 +144,19 @@ test('the metrics tell of five or more, not of fewer', async () => {
   await gateway.database.atomically([recordAudit(Array.from({ length: 4 }, () => ({ ...row!, id: crypto.randomUUID() })))])
   expect(await told()).toBe(`refusals{partner="${partners.recovery}",code="id-or-address-demanded"} 5`)
 })
+
+test('a partner that says no is sent nothing that still waited for it, whatever waited, and nobody is asked about that any more', async () => {
+  const fake = gateway.partner('recovery')
+  gateway.exchange.directory().partners.get(partners.recovery)!.deduplicates = false
+  fake.answers = 'hangs-up'
+  const [plan] = await gateway.service.find('CarePlan')
+  const activity = plan!.activity!.map((one) => ({ ...one, detail: { ...one.detail, description: 'Be seen on Monday' } }))
+  expect((await gateway.service.call('PUT', `/fhir/CarePlan/${plan?.id}`, { ...plan, activity } as CarePlan)).status).toBe(200)
+  await gateway.settled()
+  expect(await gateway.owed('parked')).toHaveLength(1)
+  expect((await asks()).join()).toContain('parked')
+  fake.answers = 200
+  await refuse('at-capacity')
+  expect([await gateway.owed('parked'), await gateway.owed('due')]).toEqual([[], []])
+  expect((await asks()).join()).not.toContain('parked')
+})
