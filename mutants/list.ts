@@ -8,7 +8,7 @@ export const model = 'test/journeys/model.test.ts'
 export type Mutant = { breaks: string; file: string; from: string; to: string; noticed: string }
 
 const send = 'src/exchange/send.ts'
-const deliver = 'src/exchange/deliver.ts'
+const attempt = 'src/exchange/attempt.ts'
 const handovers = 'src/exchange/handovers.ts'
 const change = 'src/exchange/change.ts'
 
@@ -36,7 +36,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a blind repeat to a partner that can not tell',
-    file: deliver,
+    file: attempt,
     from: 'if (message.unanswered && !partner.deduplicates && number > 1) {',
     to: 'if (message.unanswered && number < 0) {',
     noticed: model,

@@ -15,7 +15,7 @@ import type { Answer, Exchange } from './exchange.ts'
 import { moveHandover, type Said } from './move-handover.ts'
 import { fingerprintOf, once } from './once.ts'
 import { moveOnward } from './onward.ts'
-import type { Interaction } from './receive.ts'
+import type { Interaction } from './prepare.ts'
 import { isOnward, stateOf } from './task.ts'
 
 /** PATCH or PUT of a Task, on the caller's own shelf. */

@@ -6,8 +6,9 @@ import type { Request } from '../access/caller.ts'
 import { outcome, Refusal, refuse } from '../fhir/outcome.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { fingerprintOf, once } from './once.ts'
+import type { Interaction } from './prepare.ts'
 import { readHistory, readOne, readOneVersion, searchFor } from './reading.ts'
-import { type Done, type Interaction, keep, placeOf, write } from './receive.ts'
+import { type Done, keep, placeOf, write } from './receive.ts'
 
 export async function transact(exchange: Exchange, request: Request, body: unknown): Promise<Answer> {
   const bundle = bundleOf(body)
