@@ -9,7 +9,7 @@ import { heldUnsigned } from '../domain/sign-off.ts'
 import { recordAudit } from '../store/audit.ts'
 import { Conflict, type Statement } from '../store/database.ts'
 import { laneAnswered, laneFailed, laneOf } from '../store/lanes.ts'
-import { type Owed, settle } from '../store/owed.ts'
+import { type Owed, owedBehind, settle } from '../store/owed.ts'
 import { newId } from '../store/random.ts'
 import { readResource, type Stored, updateResource } from '../store/resources.ts'
 import { openWorkItem } from '../store/work-items.ts'
@@ -34,7 +34,7 @@ export async function attempt(exchange: Exchange, message: Owed): Promise<void> 
       await exchange.database.atomically([...end.statements, ...(await markDelivered(exchange, message))])
     else exchange.log('warn', 'lease-lost', { owed: message.id, attempt: message.attempts })
   }
-  if (end.lookAgain) await lookAtWhole(exchange, message.patient)
+  if (end.lookAgain || (!end.delivered && (await isTakenBack(exchange, message)))) await lookAtWhole(exchange, message.patient)
   exchange.log(end.delivered ? 'info' : 'warn', 'attempt', {
     owed: message.id,
     partner: message.partner,
@@ -43,6 +43,10 @@ export async function attempt(exchange: Exchange, message: Owed): Promise<void> 
     note: end.note,
   })
 }
+
+/** Taken back while it was in hand: the notice behind it need not wait for what may not be sent any more. */
+const isTakenBack = async ({ database }: Exchange, message: Owed): Promise<boolean> =>
+  message.basis !== '[]' && (await owedBehind(database, message)).some(({ basis }) => basis === '[]')
 
 type End = { outcome: string; statements: Statement[]; delivered?: true; lookAgain?: true; note?: string }
 

@@ -77,7 +77,7 @@ export function planPartner(
     const wantedStill = planned.has(handoverKey(task) as string)
     if (!wantedStill) recall(change, task, over ?? { why: 'it is no longer part of the plan' })
     followHand(change, task, wantedStill)
-    if (cameToNothing(task)) sendNothingMore(change, task, 'its partner said that it can not help')
+    if (!isOpen(task.status) && task.status !== 'completed') sendNothingMore(change, task, 'its handover has ended')
   }
   if (considered?.unsigned && live.length) for (const task of live) awaitSignature(change, considered, task)
   else if (considered && live.length) tell(change, considered, live, toRemind(change, known, considered, live))

@@ -1,6 +1,7 @@
 /**
  * The outbox: at least once under one key, never blindly twice, one partner's trouble is its own, and a person mends what is stuck.
  */
+import type { CarePlan } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { channels } from '../../src/channels/index.ts'
 import { openExchange } from '../../src/exchange/open.ts'
@@ -129,6 +130,26 @@ describe('a partner that can not drop a repeat', () => {
     await gateway.settled()
     expect(recovery().received).toHaveLength(2)
     expect(standing(await gateway.handover('recovery'))).toBe('requested delivered')
+  })
+
+  test('hung up while the person took it back: what may not be sent any more is not waited for, and the notice to stop goes', async () => {
+    const at = await gateway.handIn(caseBundle({ plan: ['recovery'] }))
+    const said: Promise<unknown>[] = []
+    recovery().answers = async () => {
+      recovery().answers = 200
+      const inactive = [{ op: 'replace', path: '/status', value: 'inactive' }]
+      const { status } = await gateway.service.call('PATCH', `/fhir/${at.Consent}`, inactive)
+      said.push(Promise.resolve(status))
+      throw new TypeError('fetch failed')
+    }
+    const [plan] = await gateway.service.find('CarePlan')
+    const activity = (plan as CarePlan).activity?.map((one) => ({ ...one, detail: { ...one.detail, description: 'Be seen on Monday' } }))
+    await gateway.service.call('PUT', `/fhir/${at.CarePlan}`, { ...plan, activity } as CarePlan)
+    await gateway.settled()
+    expect(await Promise.all(said)).toEqual([200])
+    expect(await gateway.owed('parked')).toEqual([])
+    expect((await gateway.work()).map(({ reason }) => reason)).not.toContain('parked')
+    expect(recovery().received.at(-1)?.text).toContain('"revoked"')
   })
 
   test('was not reachable: nothing was sent, so it may be tried again', async () => {
