@@ -6,6 +6,7 @@
 import { addDays, addMonths, windows } from './calendar.ts'
 import type { Case, Coded, Finding } from './case.ts'
 import { pace } from './pace.ts'
+import { longDate } from './words.ts'
 
 export type Trigger = {
   code: 'high-risk' | 'not-ready'
@@ -57,7 +58,7 @@ function highRisk({ findings, needs }: Case, day: string, isProbation: (author: 
   if (kinds.size < complexFrom) return undefined
   const level = theirs && levelOf(theirs.value)
   if (theirs && level && (theirs.effective as string) >= addMonths(day, -pace.riskCountsMonths)) {
-    const words = `The risk of serious harm is ${level} (assessed ${theirs.effective} by probation), and there are health needs of ${kinds.size} kinds.`
+    const words = `The risk of serious harm is ${level} (assessed by probation on ${longDate(theirs.effective as string)}), and there are health needs of ${kinds.size} kinds.`
     return { trigger: { code: 'high-risk', words } }
   }
   const said = others && levelOf(others.value)
@@ -69,7 +70,7 @@ function highRisk({ findings, needs }: Case, day: string, isProbation: (author: 
       },
     }
   if (level) {
-    const words = `The risk of serious harm was ${level} when probation assessed it, more than ${pace.riskCountsMonths} months ago (${theirs.effective}).`
+    const words = `The risk of serious harm was ${level} when probation assessed it, more than ${pace.riskCountsMonths} months ago (${longDate(theirs.effective as string)}).`
     return { unsure: { code: 'risk-outdated', words } }
   }
   return undefined
@@ -99,7 +100,10 @@ function notReady({ findings, custody }: Case, day: string): Enhanced | undefine
   )
   if (review?.value.truth !== false) return undefined
   return {
-    trigger: { code: 'not-ready', words: `At the six-month review the person was not ready to be discharged (${review.effective}).` },
+    trigger: {
+      code: 'not-ready',
+      words: `At the six-month review the person was not ready to be discharged (${longDate(review.effective as string)}).`,
+    },
   }
 }
 

@@ -127,7 +127,7 @@ const rules: Readonly<Record<string, Rule>> = {
     ask: {
       about: 'identity',
       words:
-        'Probation took two of its records apart that it had held for one person. Compare the numbers on this record with the person, and correct them; see whether two records were merged here too ($unmerge).',
+        'Probation took two of its records apart that it had held for one person. Compare the numbers on this record with the person, and correct them; see whether two records were merged here too.',
     },
   }),
   'probation-case.exclusion.updated': limits,

@@ -45,7 +45,7 @@ const otherwise = new Map(
     'consent-blocked': 'Record what the person agrees to, or take the activity out of the plan.',
     'release-date-unknown': 'Record the release date.',
     'case-incomplete': 'Record what is missing.',
-    'nothing-planned': 'Make a plan with the person, or end the support ($close).',
+    'nothing-planned': 'Make a plan with the person, or end the support.',
     replace: 'Name another partner in the plan, or stop this activity there and say why.',
     duplicate: 'Say $merge or $not-same.',
     'partner-late': 'See `owed` and `lanes`: it goes when the partner has its messages.',

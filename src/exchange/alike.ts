@@ -71,7 +71,7 @@ function ruledOut(merges: readonly Merge[], one: string, other: string): Set<Lik
 export function askAboutAlike(change: Change): void {
   const { alike = [], patient } = change.situation
   for (const { patient: other, why } of alike) {
-    const words = `The records Patient/${patient} and Patient/${other} may be of the same person: they have ${likenessWords(why)}. Look at both. Merge them ($merge), or say that they are two people ($not-same). Nothing is merged by itself.`
+    const words = `The records Patient/${patient} and Patient/${other} may be of the same person: they have ${likenessWords(why)}. Look at both. Merge them, or say that they are two people. Nothing is merged by itself.`
     change.ask({ about: aboutDuplicate(other), reason: 'duplicate', words })
   }
 }

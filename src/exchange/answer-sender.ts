@@ -27,7 +27,7 @@ const states: Readonly<Record<Word, HandoverState>> = {
 }
 const last: readonly (string | undefined)[] = ['rejected', 'supported', 'cancelled'] satisfies Word[]
 /** How an answer is known in the outbox. */
-export const answerReason = 'answer-'
+const answerReason = 'answer-'
 
 export function answerSender(change: Change, known: Understanding): void {
   for (const task of tasksOf(change.situation).filter((one) => isReferralAnswer(one) && isTransferIn(one))) {

@@ -11,7 +11,7 @@ import type { Change } from './change.ts'
 import type { Understanding } from './consider.ts'
 import type { Situation } from './situation.ts'
 
-export const enhancedKind = 'enhanced-reconnect'
+const enhancedKind = 'enhanced-reconnect'
 
 export function askAboutEnhanced(change: Change, { case: found, partners }: Understanding): void {
   const { situation } = change

@@ -27,7 +27,7 @@ const words: Readonly<Record<Suspension | 'date', string>> = {
   'at-large':
     'The person is unlawfully at large. Everything that was open is on hold; partners know that, and not why. It goes on when the person is back and a release date is known.',
   immigration:
-    'The person went to an immigration removal centre or out of the country. Everything that was open is on hold; partners know that, and not why. Record when they leave, or end the support ($close).',
+    'The person went to an immigration removal centre or out of the country. Everything that was open is on hold; partners know that, and not why. Record when they leave, or end the support.',
   date: 'Everything that was open is still on hold, because it is not known when the person leaves custody. Record the release date as soon as there is one.',
 }
 

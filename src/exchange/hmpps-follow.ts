@@ -46,7 +46,7 @@ export function numbersOf({ person, identities, hmppsId }: HmppsEvent): string[]
   ]
 }
 
-export const tokensOf = ({ noms, crn: crns }: PersonNumbers): string[] => [
+const tokensOf = ({ noms, crn: crns }: PersonNumbers): string[] => [
   ...noms.map((value) => `${nomsNumber}|${value}`),
   ...crns.map((value) => `${crn}|${value}`),
 ]

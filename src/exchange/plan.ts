@@ -74,7 +74,7 @@ export function plan(change: Change): Understanding {
 function askWhatComesNext(change: Change, { phase, request }: Life): void {
   if (isFinal(phase) || change.isAwake() || tasksOf(change.situation).some(({ status }) => isOpen(status))) return
   const words =
-    'This referral is open, nobody is asked for anything, and no day is known to wait for. Plan with the person, or end the support ($close).'
+    'This referral is open, nobody is asked for anything, and no day is known to wait for. Plan with the person, or end the support.'
   change.ask({ about: `nothing-planned:${request.id}`, reason: 'nothing-planned', words })
 }
 

@@ -65,7 +65,7 @@ const isSupplied = (request: ServiceRequest): boolean => latestOf(request, 'tria
 /** What a person asked has been answered (C1 row 4): a person decides. */
 function decideOnAnswer(change: Change, task: Task): void {
   if (!givesReason(task, 'supplied')) putAnswer(change, lookedAt(task, change.situation.now.toISOString()))
-  const words = 'The referrer has answered what was asked. Read it, and decide about the referral ($triage).'
+  const words = 'The referrer has answered what was asked. Read it, and decide about the referral.'
   change.ask({ about: `triage:${task.id}`, reason: 'triage', words, task: task.id as string })
 }
 
@@ -170,7 +170,7 @@ function wait(change: Change, task: Task, { triage: verdict, asking }: Verdict):
   const asks = verdict.asks.map((ask) => ask.words).join(' ')
   const late =
     asking.step === 'reminded'
-      ? `The referrer was asked, and reminded. Speak to them, or decide without it ($triage). On ${lastDay(asking.endsAt)} the referral ends for want of information; to hold it open, ask again with a later day (until). `
+      ? `The referrer was asked, and reminded. Speak to them, or decide without it. On ${lastDay(asking.endsAt)} the referral ends for want of information; to hold it open, ask again with a later day (until). `
       : ''
   const words = `A referral waits for information. ${late}${asks}`
   change.ask({ about: about('needs-information'), reason: 'needs-information', words, task: task.id as string })

@@ -39,7 +39,7 @@ function watchWorker(change: Change, { request, phase }: Life, found: Case): voi
   // Whoever has just been accepted is asked about with the rest that is missing.
   if (found.worker || phase === 'accepted') return
   const words =
-    'No RECONNECT worker is named for this person any more, and partners see none. Name one ($allocate): until then nobody new is asked for anything.'
+    'No RECONNECT worker is named for this person any more, and partners see none. Name one: until then nobody new is asked for anything.'
   change.ask({ about: `worker:${request.id}`, reason: 'no-worker', words })
 }
 

@@ -85,7 +85,9 @@ test('high risk stepping up at month six: asked at the review, told what was agr
 test('a risk that probation assessed as high, with complex needs: proposed from the first day', async () => {
   await open()
   const at = await gateway.handIn(caseBundle({ plan: ['recovery'], more: [risk()] }))
-  expect(await asked()).toMatchObject([{ reason: 'enhanced-reconnect', words: expect.stringContaining('assessed 2026-03-20') }])
+  expect(await asked()).toMatchObject([
+    { reason: 'enhanced-reconnect', words: expect.stringContaining('assessed by probation on Friday 20 March 2026') },
+  ])
   await addToPlan(at.Patient as string, at.CareTeam as string)
   expect(triggerOn(await gateway.handover('enhanced'))).toBe('high-risk')
 })
