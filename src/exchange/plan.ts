@@ -51,7 +51,6 @@ export function plan(change: Change): Understanding {
   for (const group of partnersToPlan(change, known)) planPartner(under, known, group.partner, group.considered, group.tasks)
   followTeam(change)
   if (life && known.case) watchLife(under, life, known.case)
-  if (life) watchDates(under, life, known)
   if (life) askWhoMeets(under, life, known)
   askAboutConsents(under, known)
   askAboutReturn(under, known)
@@ -66,6 +65,8 @@ export function plan(change: Change): Understanding {
   askAboutAlike(under)
   askAboutDoubt(under, known)
   if (life) askWhatComesNext(under, life)
+  // The next look at HMPPS wakes nothing else: who waits for that alone waits for nothing.
+  if (life) watchDates(under, life, known)
   change.settleWaiting()
   return known
 }

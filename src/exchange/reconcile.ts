@@ -26,7 +26,7 @@ import { plan } from './plan.ts'
 import { countRefusals } from './refusals.ts'
 import { type Situation, situationOf } from './situation.ts'
 import { hasUnseen } from './unseen.ts'
-import { unwatched } from './watched.ts'
+import { ofTheNight as about, unwatched } from './watched.ts'
 
 export type Reconciled = {
   people: number
@@ -61,7 +61,6 @@ export type How = {
 }
 
 const atOnce = 100
-const about = 'reconcile:'
 const placeMark = 'reconcile.after'
 const reportMark = 'reconciled'
 

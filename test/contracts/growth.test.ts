@@ -5,6 +5,8 @@
  * Counting everything (`npm run reconnect -- owed`) and going through everybody (the night) are not asked again and again.
  */
 import { expect, test } from 'vitest'
+import type { Years } from '../../src/domain/retention.ts'
+import { signedNow } from '../../src/exchange/handovers.ts'
 import { keepHouse } from '../../src/exchange/housekeeping.ts'
 import { reconcile } from '../../src/exchange/reconcile.ts'
 import { type Driver, type Plain, type StatementOf, statement } from '../../src/store/database.ts'
@@ -61,7 +63,7 @@ async function walked(driver: Driver, sql: string): Promise<string[]> {
   })
 }
 
-const years = { adult: 8, child: 8 } as never
+const years: Years = { adult: 1, 'mental-health': 1, 'after-death': 1 }
 
 test('no statement of a case’s whole life walks through a table that grows', { timeout: 60_000 }, async () => {
   const { driver, heard } = listening(openSqlite(':memory:'))
@@ -91,9 +93,15 @@ test('no statement of a case’s whole life walks through a table that grows', {
   await reconcile(gateway.exchange)
   await keepHouse(gateway.exchange, { years, messagesDays: 30, answersDays: 7, eventsDays: 30 })
   await gateway.app.request('/metrics')
+  await gateway.database.atomically([signedNow(gateway.clock.now())])
+  await gateway.turn('P2Y')
+  expect(await keepHouse(gateway.exchange, { years, messagesDays: 30, answersDays: 7, eventsDays: 30 })).toMatchObject({ review: 1 })
 
   const statements = [...heard].filter((sql) => /^\s*(select|with|insert|update|delete)/i.test(sql))
   expect(statements.length).toBeGreaterThan(60)
+  // What a signature brings forward, and whose record has come to its end.
+  for (const one of [/^update timer set due_at/, /join json_each.*r\.last_updated >=/s])
+    expect(statements.filter((sql) => one.test(sql))).toHaveLength(1)
   const found: Record<string, string[]> = {}
   for (const sql of statements) {
     const tables = await walked(driver, sql)

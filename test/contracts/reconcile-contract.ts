@@ -8,8 +8,8 @@ import { runTimers } from '../../src/exchange/time.ts'
 import { statement } from '../../src/store/database.ts'
 import { createResource, type Stored, shelvesOf } from '../../src/store/resources.ts'
 import { timersOf } from '../../src/store/timers.ts'
-import { caseBundle, partners } from '../fixtures/case-bundle.ts'
-import { type Gateway, of, says, standing } from '../fixtures/gateway.ts'
+import { caseBundle, custodyOf, partners } from '../fixtures/case-bundle.ts'
+import { type Gateway, morning, of, says, serviceId, standing } from '../fixtures/gateway.ts'
 
 /** @param open a gateway on an empty database, where its clock stands at `at`; or another one on the database of `beside` */
 export function reconcileContract(name: string, open: (at?: string, beside?: Gateway) => Promise<Gateway>): void {
@@ -189,18 +189,30 @@ export function reconcileContract(name: string, open: (at?: string, beside?: Gat
       expect(await reconcile(earlier.exchange)).toMatchObject({ repaired: 0, late: 0 })
     })
 
-    test('every handover is done, nobody knows the release date and the agreement has no end: somebody is asked how it goes on', async () => {
+    test('open, and nothing would ever wake it: somebody is asked once, until there is something to wait for again', async () => {
       await gateway.close()
-      await begin({ releaseDate: null, plan: ['recovery'] })
-      const { id } = await gateway.handover('recovery')
-      for (const said of [['accepted'], ['in-progress'], ['completed', 'engaged']] as [string, string?][])
-        await gateway.as('recovery').call<Task>('PATCH', `/fhir/Task/${id}`, says(...said))
-      const [consent] = await gateway.service.find('Consent')
-      const { period: _, ...provision } = consent?.provision ?? {}
-      expect((await gateway.service.call('PUT', `/fhir/Consent/${consent?.id}`, { ...consent, provision })).status).toBe(200)
-      const waits = [...(await timers()), ...(await gateway.work())]
-      expect(await night()).toMatchObject({ repaired: 0, unwatched: waits.length ? 0 : 1 })
-      expect([...(await timers()), ...(await gateway.work())].length).toBeGreaterThan(0)
+      await begin({ releaseDate: null, plan: [], agreed: {} })
+      expect(await asked()).toEqual(['nothing-planned'])
+      // No door takes such a Task: it is open, nobody is at it, and the plan, which has something open, asks nothing.
+      const [custody] = await gateway.service.find('Observation', 'code=custody')
+      const stray: Task = {
+        resourceType: 'Task',
+        id: 'stray',
+        status: 'requested',
+        intent: 'order',
+        for: { reference: `Patient/${patient}` },
+      }
+      const place = { shelf: `service:${serviceId}`, type: 'Task', id: 'stray', version: 1, lastUpdated: morning, patient }
+      await gateway.database.atomically(createResource({ ...place, body: stray }))
+      for (const _ of [1, 2]) {
+        expect(await night()).toMatchObject({ unwatched: 1 })
+        expect(await asked()).toEqual(['nothing-waits'])
+        expect(await timers()).toEqual([])
+      }
+      const said = { ...custodyOf({ patient: `Patient/${patient}`, releaseDate: '2026-05-15' }), id: custody?.id as string }
+      expect((await gateway.service.call('PUT', `/fhir/Observation/${custody?.id}`, said)).status).toBe(200)
+      expect(await night()).toMatchObject({ unwatched: 0 })
+      expect(await asked()).not.toContain('nothing-waits')
     })
 
     test('a record nobody can read: its service hears of it once, and no more when it can be read again', async () => {

@@ -125,9 +125,7 @@ test('a worker whose part ends on a day is missed the day after, though nobody s
 })
 
 test('an open referral with nothing to do and no day to wait for is asked about', async () => {
-  const bundle = caseBundle({ releaseDate: null, agreed: {} })
-  for (const { resource } of bundle.entry ?? []) if (resource?.resourceType === 'CarePlan') delete resource.activity
-  const at = await gateway.handIn(bundle)
+  const at = await gateway.handIn(caseBundle({ releaseDate: null, agreed: {}, plan: [] }))
   const asked = async () => (await gateway.work()).map(({ reason }) => reason)
   expect(await asked()).toContain('nothing-planned')
   const [custody] = await gateway.service.find('Observation', 'code=custody')

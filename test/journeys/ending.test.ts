@@ -6,7 +6,7 @@ import type { Bundle, CarePlan, Goal, ServiceRequest } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { phaseOn } from '../../src/domain/decisions.ts'
 import { caseBundle } from '../fixtures/case-bundle.ts'
-import { type Gateway, issuesOf, openGateway, says } from '../fixtures/gateway.ts'
+import { type Gateway, issuesOf, of, openGateway, says } from '../fixtures/gateway.ts'
 import { close, why } from '../fixtures/referral-operations.ts'
 
 let gateway: Gateway
@@ -99,6 +99,19 @@ test('what is over is not begun again by any of them, and a pause of the service
   }
   expect((await close(gateway.service, at.ServiceRequest as string)).status).toBe(200)
   for (const [, write] of ways) expect((await write('active')).status).toBe(422)
+})
+
+test('ended while its plan is a draft again: partners hear that it is over and hold nothing, though the plan does not end with it', async () => {
+  const { id } = await gateway.handover('recovery')
+  for (const said of [says('accepted'), says('in-progress'), says('completed', 'engaged')])
+    await gateway.as('recovery').call('PATCH', `/fhir/Task/${id}`, said)
+  expect((await gateway.service.call('PATCH', `/fhir/${at.CarePlan}`, status('draft'))).status).toBe(200)
+  expect(await gateway.as('recovery').find('Condition')).not.toEqual([])
+  expect((await close(gateway.service, at.ServiceRequest as string)).body.status).toBe('completed')
+  await gateway.settled()
+  expect((await gateway.service.call<CarePlan>('GET', `/fhir/${at.CarePlan}`)).body.status).toBe('draft')
+  for (const type of ['Patient', 'Condition', 'MedicationStatement'] as const) expect(await gateway.as('recovery').find(type)).toEqual([])
+  expect(gateway.partner('recovery').received.map(({ bundle }) => of(bundle, 'ServiceRequest')[0]?.status)).toEqual(['active', 'completed'])
 })
 
 test('a plan is completed once its goals are: also when both are said in one transaction', async () => {

@@ -5,6 +5,7 @@
 import type { Observation, Patient } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { custodyIn, custodyObservation } from '../../src/domain/read.ts'
+import { reconcile } from '../../src/exchange/reconcile.ts'
 import { crn } from '../../src/fhir/systems.ts'
 import { timersOf } from '../../src/store/timers.ts'
 import { caseBundle } from '../fixtures/case-bundle.ts'
@@ -275,4 +276,15 @@ describe('what is found about the place', () => {
     expect(await custody()).toMatchObject({ where: 'released', left: '2026-04-02' })
     expect((await gateway.work()).map(({ reason }) => reason)).not.toContain('custody-left-unexplained')
   })
+})
+
+test('a referral with nothing planned is asked about though HMPPS is looked at every day: that look wakes nothing', async () => {
+  person().dates = {}
+  await gateway.handIn(caseBundle({ releaseDate: null, agreed: {}, plan: [] }))
+  await gateway.settled()
+  expect((await timersOf(gateway.database, (await gateway.service.find('Patient'))[0]?.id as string)).map(({ about }) => about)).toEqual([
+    'look-up',
+  ])
+  expect((await gateway.work()).map(({ reason }) => reason)).toContain('nothing-planned')
+  expect(await reconcile(gateway.exchange)).toMatchObject({ repaired: 0, unwatched: 0 })
 })

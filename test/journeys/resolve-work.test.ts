@@ -15,7 +15,7 @@ import { auditOf } from '../../src/store/audit.ts'
 import { statement } from '../../src/store/database.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { caseBundle, coded, partners, words } from '../fixtures/case-bundle.ts'
-import { type Gateway, masterKey, openGateway, says, serviceId } from '../fixtures/gateway.ts'
+import { type Gateway, masterKey, openGateway, says, serviceId, standing } from '../fixtures/gateway.ts'
 
 let folder: string
 let gateway: Gateway
@@ -133,10 +133,14 @@ test('after a death, and where there is no other partner: left, and nothing asks
   await reconcile(gateway.exchange, { write: true })
   expect(await of('replace')).toHaveLength(1)
 
+  await gateway.as('probation').call('PATCH', `/fhir/Task/${(await gateway.handover('probation')).id}`, says('accepted'))
   const patient = (await gateway.service.call<Patient>('GET', `/fhir/${at.Patient}`)).body
   await gateway.service.call('PUT', `/fhir/${at.Patient}`, { ...patient, deceasedBoolean: true })
   expect(await resolve('died', 'Seen')).toMatchObject({ exit: 0 })
   await later()
+  // Nor does the night, though a partner has not confirmed yet that it stopped.
+  expect(standing(await gateway.handover('probation'))).toBe('accepted cancellation-requested')
+  expect(await reconcile(gateway.exchange)).toMatchObject({ unwatched: 0 })
   expect(await gateway.work()).toEqual([])
 })
 

@@ -120,6 +120,10 @@ describe('a partner that can not drop a repeat', () => {
     recovery().answers = 'hangs-up'
     gateway.partner('probation').answers = 'hangs-up'
     await gateway.handIn(caseBundle({ plan: ['recovery', 'probation'] }))
+    // At once, and not when the next attempt would be due.
+    expect((await gateway.work()).filter(({ reason }) => reason === 'parked')).toMatchObject([
+      { about: `parked:${(await parked()).id}`, words: expect.stringMatching(/can not tell a repeat/) },
+    ])
     await gateway.turn('PT6H')
     expect(recovery().received).toHaveLength(1)
     expect(gateway.partner('probation').received.length).toBeGreaterThan(2)
