@@ -151,8 +151,7 @@ export const mutants: readonly Mutant[] = [
     file: change,
     from: 'if (!situation.timers.some((row) => row.about === about && row.dueAt === dueAt))',
     to: 'if (!situation.timers.some((row) => row.about === about))',
-    // Only the one that moves a date: whoever looks at what is due goes round and round.
-    noticed: 'test/journeys/release-date.test.ts',
+    noticed: 'test/journeys/dates-that-move.test.ts',
   },
   {
     breaks: 'nobody looks again at a partner that does not answer',
@@ -191,7 +190,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a person is asked only later about what may have arrived',
-    file: deliver,
+    file: attempt,
     from: 'if (unanswered && !partner.deduplicates)\n',
     to: 'if (unanswered && number < 0)\n',
     noticed: 'test/journeys/two-deliverers.test.ts',

@@ -6,7 +6,7 @@
  *   --by-model      the model property alone, whatever the list says
  *
  * Each test is run on the unbroken tree first: one that fails there notices nothing.
- * Ends with 1 when one was not noticed. It takes an hour: by hand, after a change to what the model looks at.
+ * Ends with 1 when one was not noticed. It takes ten minutes and more: by hand, after a change to what the model looks at.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'

@@ -8,9 +8,8 @@ import { lookAgain } from '../../src/exchange/amend.ts'
 import { runTimers } from '../../src/exchange/time.ts'
 import { statement } from '../../src/store/database.ts'
 import { personOf } from '../../src/store/people.ts'
-import { openSqlite } from '../../src/store/sqlite.ts'
 import { nextTimer, timersOf } from '../../src/store/timers.ts'
-import { caseBundle, custodyOf } from '../fixtures/case-bundle.ts'
+import { caseBundle } from '../fixtures/case-bundle.ts'
 import { type Gateway, openGateway, says, standing } from '../fixtures/gateway.ts'
 
 const standingOf = async (gateway: Gateway, patient: string) => ({
@@ -71,71 +70,6 @@ test('looking late, twice and not at all in between ends where looking at every 
     ),
     { numRuns: 25, interruptAfterTimeLimit: 20_000, markInterruptAsFailure: false },
   )
-})
-
-test('a release date that moves, earlier and later: each wait that hangs on it moves in the same commit', async () => {
-  const units: string[][] = []
-  const driver = openSqlite(':memory:')
-  const gateway = await openGateway({
-    database: {
-      ...driver,
-      atomically: (unit) => {
-        units.push(unit.map(({ sql }) => sql))
-        return driver.atomically(unit)
-      },
-    },
-  })
-  const { Patient } = await gateway.handIn(caseBundle({ plan: ['practice', 'recovery'] }))
-  await gateway.as('recovery').call('PATCH', `/fhir/Task/${(await gateway.handover('recovery')).id}`, says('accepted'))
-  const [custody] = await gateway.service.find('Observation', 'code=custody')
-  const waits = async () =>
-    Object.fromEntries(
-      (await timersOf(gateway.database, Patient?.split('/')[1] as string)).flatMap(({ about, dueAt }) =>
-        about.startsWith('consent') ? [] : [[about.split(':')[0], dueAt]],
-      ),
-    )
-  // A Friday may come two working days early, and everything before it is counted from then.
-  const friday = {
-    window: '2026-04-16T23:00:00.000Z',
-    contacts: '2026-04-28T23:00:00.000Z',
-    due: '2026-05-01T23:00:00.000Z',
-    outcome: '2026-05-05T23:00:00.000Z',
-    release: '2026-05-05T23:00:00.000Z',
-  }
-  expect(await waits()).toEqual(friday)
-  const moves: [string, Record<string, string>][] = [
-    [
-      '2026-05-05',
-      {
-        window: '2026-04-06T23:00:00.000Z',
-        contacts: '2026-04-20T23:00:00.000Z',
-        due: '2026-04-21T23:00:00.000Z',
-        outcome: '2026-04-27T23:00:00.000Z',
-        release: '2026-05-04T23:00:00.000Z',
-      },
-    ],
-    [
-      '2026-06-19',
-      {
-        window: '2026-05-21T23:00:00.000Z',
-        contacts: '2026-06-02T23:00:00.000Z',
-        due: '2026-06-05T23:00:00.000Z',
-        outcome: '2026-06-09T23:00:00.000Z',
-        release: '2026-06-09T23:00:00.000Z',
-      },
-    ],
-    ['2026-05-15', friday],
-  ]
-  for (const [releaseDate, expected] of moves) {
-    units.length = 0
-    const said = { ...custodyOf({ patient: Patient as string, releaseDate }), id: custody?.id as string }
-    expect((await gateway.service.call('PUT', `/fhir/Observation/${custody?.id}`, said)).status).toBe(200)
-    expect(await waits(), releaseDate).toEqual(expected)
-    const [first, ...more] = units.filter((unit) => unit.some((sql) => / timer /.test(sql)))
-    expect(first?.some((sql) => sql.startsWith('update resource '))).toBe(true)
-    expect(more).toEqual([])
-  }
-  await gateway.close()
 })
 
 test('a person whose look fails is tried again later, and everybody else is looked at', async () => {
