@@ -44,7 +44,7 @@ export type Config = {
   clock?: Date
 }
 
-type Environment = Readonly<Record<string, string | undefined>>
+export type Environment = Readonly<Record<string, string | undefined>>
 
 /** `platform`: a Worker has no files, and shows a certificate that Cloudflare holds. */
 export type Certificates = 'files' | 'platform'
@@ -117,23 +117,20 @@ const wholeNumber = (from: number, to: number) => {
   return z.string().regex(/^\d+$/, words).transform(Number).pipe(z.number().min(from, words).max(to, words))
 }
 
+/** On which it depends what is planned about a person. */
+export const judgement = z.object({
+  HMPPS_API_DAILY_FROM_DAYS: wholeNumber(0, 365).default(usualLookPace.dailyFromDays),
+  HMPPS_API_EVERY_DAYS: wholeNumber(1, 90).default(usualLookPace.everyDays),
+  REQUIRE_SIGNED_MAPPINGS: z.enum(['true', 'false'], 'must be true or false.').default('false'),
+})
+
 const aKey = /^[A-Za-z0-9+/]{43}=(\s*,\s*[A-Za-z0-9+/]{43}=)*$/
 const keyWords =
   '32 bytes in base64 (44 characters; `openssl rand -base64 32` makes one), or several with commas between, the present one first.'
 const keysIn = (text: string): Uint8Array[] => text.split(',').map((each) => Buffer.from(each, 'base64'))
 
-/**
- * The master keys alone, for what needs no other setting.
- *
- * @returns the keys, the present one first, or what is wrong as a sentence
- */
-export function readMasterKeys(env: Environment, readText: (path: string) => string): { keys: Uint8Array[] } | { fault: string } {
-  const { MASTER_KEY: key, MASTER_KEY_FILE: file } = env
-  const read = readConfig({ MASTER_KEY: key, MASTER_KEY_FILE: file }, readText)
-  return 'faults' in read ? { fault: read.faults.join(' ') } : { keys: [...read.config.masterKeys] }
-}
-
-const retention = z.string().transform((text, context) => {
+/** Years by class. */
+export const retention = z.string().transform((text, context) => {
   const years = readYears(text)
   if (years) return years
   context.addIssue({
@@ -142,12 +139,6 @@ const retention = z.string().transform((text, context) => {
   })
   return z.NEVER
 })
-
-/** The same for what needs no other setting. @returns the years, or what is wrong as a sentence */
-export function readRetentionYears({ RETENTION_YEARS: text }: Environment): { years: Years } | { fault: string } {
-  const read = text?.trim() ? retention.safeParse(text) : { success: true as const, data: usualYears }
-  return read.success ? { years: read.data } : { fault: `RETENTION_YEARS ${read.error.issues[0]?.message}` }
-}
 
 const webhooks = z.string().transform((text, context) => {
   const secrets = readWebhookSecrets(text)
@@ -231,12 +222,12 @@ function environment(readText: (path: string) => string, certificate: Certificat
       HMPPS_QUEUE_CREDENTIALS_FILE: z.string().optional(),
       HMPPS_API_KEY: z.string().optional(),
       HMPPS_API_KEY_FILE: fileText.optional(),
-      HMPPS_API_DAILY_FROM_DAYS: wholeNumber(0, 365).default(usualLookPace.dailyFromDays),
-      HMPPS_API_EVERY_DAYS: wholeNumber(1, 90).default(usualLookPace.everyDays),
+      HMPPS_API_DAILY_FROM_DAYS: judgement.shape.HMPPS_API_DAILY_FROM_DAYS,
+      HMPPS_API_EVERY_DAYS: judgement.shape.HMPPS_API_EVERY_DAYS,
       HMPPS_API_CERT_FILE: pemFile('CERTIFICATE').optional(),
       HMPPS_API_CERT_KEY_FILE: pemFile('PRIVATE KEY').optional(),
       CLOCK: manual.optional(),
-      REQUIRE_SIGNED_MAPPINGS: z.enum(['true', 'false'], 'must be true or false.').default('false'),
+      REQUIRE_SIGNED_MAPPINGS: judgement.shape.REQUIRE_SIGNED_MAPPINGS,
       NODE_ENV: z.string().optional(),
     })
     .superRefine(

@@ -2,7 +2,7 @@
  * `hold` and `erase`: a person's record is locked against destruction, or destroyed with its key, beside a running gateway.
  */
 import { createReadStream, existsSync } from 'node:fs'
-import { readRetentionYears } from '../config.ts'
+import { readRetentionYears } from '../config-part.ts'
 import { type Decided, eraseNow, type Outcome, setHold } from '../exchange/erasing.ts'
 import { type Database, statement } from '../store/database.ts'
 import { wrappedKeys } from '../store/sealed.ts'

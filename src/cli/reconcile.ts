@@ -3,7 +3,7 @@
  */
 import { type Reconciled, reconcile } from '../exchange/reconcile.ts'
 import { exchangeOver, withDatabase } from './store.ts'
-import type { Verb } from './terminal.ts'
+import { Fault, type Verb } from './terminal.ts'
 
 export const reconcileNow: Verb = {
   name: 'reconcile',
@@ -11,13 +11,19 @@ export const reconcileNow: Verb = {
   does: 'looks whether anything waits for nothing or differs from what was told; puts it right, or asks a person',
   takes: [0, 0],
   options: { 'dry-run': { type: 'boolean' } },
-  run: ({ values }, terminal) =>
-    withDatabase(terminal, async (database) => {
+  run: async ({ values }, terminal) => {
+    if (terminal.env.CLOCK?.trim().startsWith('manual:')) throw new Fault(clockElsewhere)
+    return withDatabase(terminal, async (database) => {
       const write = values['dry-run'] !== true
       const found = await reconcile(await exchangeOver(terminal, database), { write })
       return { exit: found.failed > 0 ? 1 : 0, json: found, text: textOf(found, write) }
-    }),
+    })
+  },
 }
+
+/** In real time everything about its people would be late. */
+const clockElsewhere =
+  'The clock of this gateway stands still, and only the gateway knows at which instant: reconcile is for a gateway in real time.'
 
 /** What is written down of a night; nought is not told. */
 function textOf(found: Reconciled, write: boolean): string {

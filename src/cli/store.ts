@@ -3,7 +3,8 @@
  */
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { readMasterKeys } from '../config.ts'
+import { readJudgement, readMasterKeys } from '../config-part.ts'
+import { hashesOf } from '../domain/sign-off.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Database } from '../store/database.ts'
 import { loadDirectory } from '../store/directory.ts'
@@ -64,10 +65,14 @@ export async function withDriver<Result>(
 
 export const noDatabaseIn = (folder: string): string => `There is no database in ${folder}: set DATA_DIR to the folder the gateway uses.`
 
-/** What the journey's questions need, without a journey: it sends nothing and wakes nobody. */
+/** What the journey's questions need, without a journey: it decides as the gateway of this environment does, sends nothing and wakes nobody. */
 export async function exchangeOver(terminal: Terminal, database: Database): Promise<Exchange> {
-  const { directory } = await loadDirectory(database)
-  const { adapters, channels, now } = terminal
+  const { directory, signatures } = await loadDirectory(database)
+  const { adapters, channels, now, env } = terminal
+  const hashes = await hashesOf([...adapters.values()].map(({ mapping }) => mapping))
+  const said = readJudgement(env)
+  if ('fault' in said) throw new Fault(said.fault)
+  const { requireSignedMappings: required, pace } = said
   const none = () => undefined
   return {
     database,
@@ -76,11 +81,15 @@ export async function exchangeOver(terminal: Terminal, database: Database): Prom
     channels,
     now,
     publicUrl: publicUrlOf(terminal),
-    fetch: () => Promise.reject(new Error('a command sends nothing')),
+    signOffs: () => ({ required, hashes, signatures }),
+    ...(pace ? { hmpps: { person: sendsNothing }, lookPace: pace } : {}),
+    fetch: sendsNothing,
     log: none,
     wake: none,
   }
 }
+
+const sendsNothing = () => Promise.reject(new Error('a command sends nothing'))
 
 /** Where this gateway says it is reached. */
 export const publicUrlOf = ({ env }: Terminal): string =>
