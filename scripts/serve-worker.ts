@@ -109,8 +109,13 @@ function pass({ message }: { message: string }) {
 
 /** The settings, or the end: with every fault of the environment and of the directory file. */
 function settings(): Config {
-  const read = readConfig(process.env, readText)
+  const read = readConfig(process.env, readText, 'platform')
   const faults = 'faults' in read ? [...read.faults] : folderFaults(read.config)
+  const api = Object.keys(process.env).find((name) => name.startsWith('HMPPS_API_') && process.env[name]?.trim())
+  if (api)
+    faults.push(
+      `${api} can not be used by a Worker on this machine: only a deployed one is bound to a certificate. Leave out every HMPPS_API setting.`,
+    )
   const file = process.env.DIRECTORY?.trim()
   if (file) faults.push(...directoryFaults(file))
   if ('faults' in read || faults.length > 0) return refuseToStart(faults)
