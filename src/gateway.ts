@@ -7,12 +7,10 @@ import { join } from 'node:path'
 import type { Hono } from 'hono'
 import { adapters } from '../adapters/index.ts'
 import { readDirectory } from './access/directory-file.ts'
-import type { Channel, Fetch } from './channel.ts'
+import type { Channel } from './channel.ts'
 import { allowedFor } from './channels/address.ts'
-import { hmppsApi } from './channels/hmpps-api.ts'
 import { channels as allChannels } from './channels/index.ts'
 import { outgoing } from './channels/outgoing.ts'
-import { type Credentials, type Queue, readCredentials, sqsQueue } from './channels/sqs.ts'
 import { type ManualClock, manualClock, realClock } from './clock.ts'
 import type { Config } from './config.ts'
 import { hashesOf } from './domain/sign-off.ts'
@@ -23,6 +21,7 @@ import { type Open, openExchange } from './exchange/open.ts'
 import { reconcile } from './exchange/reconcile.ts'
 import { keptTypes, readOnlyTypes } from './fhir/kept-types.ts'
 import { searchParameters } from './fhir/search-parameters.ts'
+import { hmppsFaults, hmppsOf, queueOf } from './hmpps-reach.ts'
 import { createApp } from './http/app.ts'
 import type { Door } from './http/context.ts'
 import { metricsOf } from './http/gauges.ts'
@@ -80,7 +79,8 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
   const { log, channels = allChannels } = around
   const known = surroundings(channels, config.host)
 
-  if (config.queue && !isThere(config.queue.credentialsFile)) return { faults: [noCredentials] }
+  const faults = hmppsFaults(config)
+  if (faults.length) return { faults }
   mkdirSync(config.dataDir, { recursive: true })
   const store = await openFile(join(config.dataDir, 'exchange.db'), config.masterKeys)
   if ('faults' in store) return store
@@ -118,9 +118,7 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
     publicUrl: config.publicUrl,
     signOffs: () => ({ required: config.requireSignedMappings, hashes, signatures: loaded.signatures }),
     fetch: outgoing(known.reach),
-    ...(config.hmpps
-      ? { hmpps: hmppsApi(config.hmpps, outgoing(known.reach, {}, undefined, config.hmpps.certificate)), lookPace: config.hmpps.pace }
-      : {}),
+    ...hmppsOf(config, known.reach),
   })
   // One gateway works on one database file, so whatever is leased was in the hands of the one before.
   await database.atomically([releaseLeases(open.exchange.now().toISOString())])
@@ -154,7 +152,7 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
     manualClock: clock !== undefined,
   })
 
-  const stopQueue = config.queue && readQueue(open.exchange, queueOf(config.queue, outgoing(known.reach, queueLimits)))
+  const stopQueue = config.queue && readQueue(open.exchange, queueOf(config.queue, known.reach))
 
   const failed = (error: unknown) => log('error', 'tick.failed', traceOf(error))
   const isWell = watching(database.health, log)
@@ -211,28 +209,6 @@ export async function startGateway(config: Config, around: Around): Promise<{ ga
     return stopping
   }
   return { gateway: { open, stop } }
-}
-
-/** A look at the queue waits 20 s, and brings up to ten messages of 256 KiB. */
-const queueLimits = { headMs: 30_000, mostBytes: 4 * 2 ** 20 }
-
-const queueOf = ({ url, region, credentialsFile }: NonNullable<Config['queue']>, fetch: Fetch): Queue =>
-  sqsQueue({ url, region }, () => credentialsIn(credentialsFile), fetch)
-
-/** Read again each time: whoever renews them writes the file anew. */
-function credentialsIn(file: string): Credentials {
-  const credentials = readCredentials(readText(file))
-  if (!credentials) throw Object.assign(new Error('no credentials'), { code: 'NO_CREDENTIALS' })
-  return credentials
-}
-
-const noCredentials = 'HMPPS_QUEUE_CREDENTIALS_FILE must name a file with AccessKeyId and SecretAccessKey as JSON.'
-function isThere(file: string): boolean {
-  try {
-    return credentialsIn(file) !== undefined
-  } catch {
-    return false
-  }
 }
 
 /** The store in a file that is sound and of our schema, or what is wrong with it as a sentence. */

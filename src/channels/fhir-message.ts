@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { type Context, type Delivery, defineChannel, type Parcel } from '../channel.ts'
 import { BASE, odsCode } from '../fhir/systems.ts'
 import { NotAllowed } from './checked.ts'
+import { retryAfter } from './retry-after.ts'
 import { forgetToken, smartSettings, tokenFor } from './smart-token.ts'
 
 const settings = z.strictObject({
@@ -142,7 +143,7 @@ async function read(response: Response, parcel: Parcel): Promise<Delivery> {
   const codes = issueCodes(reply)
   if (status === 409 && codes.includes('duplicate')) return { outcome: 'accepted', receipt: receiptOf(undefined, response, parcel) }
   if (later.has(status) || status >= 500) {
-    const retryAfterSeconds = waitOf(response.headers)
+    const retryAfterSeconds = retryAfter(response.headers)
     // 504: something in between gave up waiting, the partner itself may be at work on it.
     const unanswered = status === 504
     return {
@@ -176,15 +177,6 @@ function issueCodes(reply: unknown): string[] {
   if (resourceType !== 'OperationOutcome' || !Array.isArray(issue)) return []
   const codes = issue.map((each) => (each as { code?: unknown } | null)?.code)
   return [...new Set(codes.filter((code): code is string => typeof code === 'string' && issueTypes.has(code)))]
-}
-
-/** Retry-After in seconds. A date is measured against the partner's own clock (its Date header): a channel has none. */
-function waitOf(headers: Headers): number | undefined {
-  const after = headers.get('retry-after')?.trim()
-  if (!after) return undefined
-  if (/^\d{1,9}$/.test(after)) return Number(after)
-  const seconds = Math.ceil((Date.parse(after) - Date.parse(headers.get('date') ?? '')) / 1000)
-  return Number.isNaN(seconds) ? undefined : Math.max(0, seconds)
 }
 
 const mostBytes = 2 ** 20

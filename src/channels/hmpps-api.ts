@@ -7,13 +7,14 @@
  */
 import type { Fetch } from '../channel.ts'
 import { NotAllowed } from './checked.ts'
+import { retryAfter } from './retry-after.ts'
 
 export type Looked =
   | { outcome: 'found'; data: Readonly<Record<string, unknown>> }
   /** Not shown to us, or not there: the API does not say which. Nothing follows from it. */
   | { outcome: 'hidden'; status: number }
-  /** Asked again later. */
-  | { outcome: 'unavailable'; reason: string }
+  /** Asked again later; `retryAfterSeconds`: not before, and neither is anybody else. */
+  | { outcome: 'unavailable'; reason: string; retryAfterSeconds?: number }
 
 export type HmppsApi = {
   /** @param part below the person: '', 'prisoner-base-location', ... */
@@ -39,7 +40,10 @@ export const hmppsApi = ({ url, key }: { url: string; key: string }, fetch: Fetc
       if (status === 200) return { outcome: 'unavailable', reason: codeOf(error, 'not-json') }
     }
     if (status === 403 || status === 404 || status === 410) return { outcome: 'hidden', status }
-    if (status !== 200) return { outcome: 'unavailable', reason: `http-${status}` }
+    if (status !== 200) {
+      const retryAfterSeconds = retryAfter(response.headers)
+      return { outcome: 'unavailable', reason: `http-${status}`, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) }
+    }
     const data = (json as { data?: unknown } | null)?.data
     if (data === null) return { outcome: 'hidden', status }
     return typeof data === 'object' && !Array.isArray(data)

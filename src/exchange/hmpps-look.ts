@@ -26,35 +26,39 @@ import { resourcesOf, type Situation, situationOf } from './situation.ts'
 const atOnce = 4
 /** Minutes until the next try; the last goes on. After `patience` tries a person is told. */
 const waits = [1, 2, 5, 15, 30, 60]
+/** However long the API wants to be left alone: a person whose dates changed can not wait for days. */
+const longestWait = 60
 const patience = 4
 /** Longer than any look takes: if we end in between, it is taken up again. */
 const leaseMinutes = 5
 const source = { who: 'exchange' }
 
-/** Looks up everything that is due now. */
+/** Looks up everything that is due now. Asked to slow down, it goes on with the next turn. */
 export async function lookUp(exchange: Exchange): Promise<number> {
   for (let looked = 0; ; ) {
     const due = await eventsDue(exchange.database, exchange.now().toISOString(), atOnce)
-    await Promise.all(
+    const slower = await Promise.all(
       due.map((one) =>
-        lookAt(exchange, one).catch((error: unknown) =>
-          exchange.log('error', 'hmpps.failed', { error: error instanceof Error ? error.name : 'unknown' }),
-        ),
+        lookAt(exchange, one).catch((error: unknown) => {
+          exchange.log('error', 'hmpps.failed', { error: error instanceof Error ? error.name : 'unknown' })
+          return undefined
+        }),
       ),
     )
     looked += due.length
-    if (due.length < atOnce) return looked
+    if (due.length < atOnce || slower.includes('slower')) return looked
   }
 }
 
-async function lookAt(exchange: Exchange, due: DueEvent): Promise<void> {
+/** @returns 'slower': the API wants fewer questions */
+async function lookAt(exchange: Exchange, due: DueEvent): Promise<'slower' | undefined> {
   const { database, hmpps } = exchange
   const began = exchange.now().toISOString()
   await database.atomically([fetching(due.patient, later(exchange, leaseMinutes))])
   const situation = await situationOf(exchange, due.patient)
   if (!situation || !isOfInterest(situation)) {
     await database.atomically([fetched(due.patient, began)])
-    return
+    return undefined
   }
   const id = numbersIn(situation)
   if (!hmpps || !id) return settle(exchange, due, began, ask(exchange, due, 'look-up'))
@@ -65,7 +69,9 @@ async function lookAt(exchange: Exchange, due: DueEvent): Promise<void> {
     look(hmpps, id, ''),
   ])
   const failed = [dates, place].find((one) => one.outcome === 'unavailable')
-  if (failed?.outcome === 'unavailable') return tryLater(exchange, due, failed.reason)
+  if (failed?.outcome === 'unavailable') return tryLater(exchange, due, failed)
+  // A key that counts no more looks like that, too, and then for everybody.
+  if (dates.outcome === 'hidden') exchange.log('warn', 'hmpps.hidden', { status: dates.status })
   const found = person.outcome === 'found' ? personIn(person.data) : undefined
   if (found && isSomebodyElse(situation, found)) return settle(exchange, due, began, [question(exchange, due, 'other-person')])
   await amend(
@@ -84,6 +90,7 @@ async function lookAt(exchange: Exchange, due: DueEvent): Promise<void> {
       ...(found?.limited ? [question(exchange, due, 'limited')] : dates.outcome === 'hidden' ? ask(exchange, due, 'hidden') : []),
     ],
   )
+  return undefined
 }
 
 /** A record that became part of another one is looked at there; nobody is asked about whom we support no longer. */
@@ -129,16 +136,22 @@ function isSomebodyElse(situation: Situation, { birthDates }: Found): boolean {
   return /^\d{4}-\d{2}-\d{2}$/.test(birthDate ?? '') && birthDates.length > 0 && !birthDates.includes(birthDate as string)
 }
 
-async function tryLater(exchange: Exchange, due: DueEvent, reason: string): Promise<void> {
-  const wait = waits[Math.min(due.attempts, waits.length - 1)] as number
+async function tryLater(
+  exchange: Exchange,
+  due: DueEvent,
+  { reason, retryAfterSeconds }: Extract<Looked, { outcome: 'unavailable' }>,
+): Promise<'slower' | undefined> {
+  const asked = Math.min((retryAfterSeconds ?? 0) / 60, longestWait)
+  const wait = Math.max(asked, waits[Math.min(due.attempts, waits.length - 1)] as number)
   exchange.log('warn', 'hmpps.unavailable', { reason, attempts: due.attempts + 1 })
   await exchange.database.atomically([
     fetchLater(due.patient, later(exchange, wait)),
     ...(due.attempts + 1 >= patience ? ask(exchange, due, 'unreachable') : []),
   ])
+  return retryAfterSeconds === undefined && reason !== 'http-429' ? undefined : 'slower'
 }
 
-async function settle(exchange: Exchange, due: DueEvent, began: string, asked: Statement[]): Promise<void> {
+async function settle(exchange: Exchange, due: DueEvent, began: string, asked: Statement[]): Promise<undefined> {
   await exchange.database.atomically([fetched(due.patient, began), ...asked])
 }
 

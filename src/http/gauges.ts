@@ -5,6 +5,7 @@ import { bankHolidaysKnownUntil, daysBetween, today } from '../domain/calendar.t
 import type { Exchange } from '../exchange/exchange.ts'
 import { lastReconciled } from '../exchange/reconcile.ts'
 import { lastRefusals } from '../exchange/refusals.ts'
+import { unanswered } from '../store/events.ts'
 import { lanes, standingOf } from '../store/lanes.ts'
 import { onItsWay, unsettledCounts } from '../store/owed.ts'
 import { unknownKinds } from '../store/unseen-events.ts'
@@ -43,6 +44,13 @@ export function metricsOf({ database, directory, now }: Pick<Exchange, 'database
   metrics.gauge('hmpps_events_unknown', 'Events of HMPPS that are kept and of a kind we know nothing to do with (`events`).', async () =>
     (await unknownKinds(database)).reduce((sum, { count }) => sum + count, 0),
   )
+  metrics.gauge('hmpps_unanswered', 'People about whom the HMPPS External API was asked and gave no answer yet.', async () => [
+    { labels: {}, value: (await unanswered(database)).people },
+  ])
+  metrics.gauge('hmpps_unanswered_oldest_seconds', 'For how long the first of them waits; 0: none.', async () => {
+    const { since } = await unanswered(database)
+    return [{ labels: {}, value: since ? Math.max(0, (now().getTime() - new Date(since).getTime()) / 1000) : 0 }]
+  })
   metrics.gauge(
     'refusals',
     'How often each partner said no in the last year, by code, as of last night; fewer than five are left out.',

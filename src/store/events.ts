@@ -82,6 +82,16 @@ export async function eventsDue(database: Database, now: string, limit: number):
   return rows.map((row) => ({ ...row, said: row.said === 1 }))
 }
 
+/** How many people something could not be fetched about, and since when the first of them waits. */
+export async function unanswered(database: Database): Promise<{ people: number; since: string | undefined }> {
+  const [row] = await database.query<{ people: number; since: string | null }>(
+    statement(
+      `select count(distinct patient) as people, min(at) as since from event indexed by event_due where state = 'due' and attempts > 0`,
+    ),
+  )
+  return { people: row?.people ?? 0, since: row?.since ?? undefined }
+}
+
 export async function nextEventDue(database: Database): Promise<string | undefined> {
   const [row] = await database.query<{ at: string | null }>(statement(`select min(due_at) as at from event where state = 'due'`))
   return row?.at ?? undefined

@@ -12,6 +12,8 @@ import { getCACertificates, setDefaultCACertificates, type TLSSocket } from 'nod
 import { expect, test } from 'vitest'
 import { hmppsApi } from '../../src/channels/hmpps-api.ts'
 import { outgoing } from '../../src/channels/outgoing.ts'
+import { readConfig } from '../../src/config.ts'
+import { hmppsFaults } from '../../src/hmpps-reach.ts'
 import { hmppsDouble } from '../fixtures/hmpps-api.ts'
 
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0
@@ -62,6 +64,33 @@ test.skipIf(!hasOpenssl)(`mutual TLS: our certificate and our key are shown${has
     await new Promise((done) => server.close(done))
   }
 })
+
+test.skipIf(!hasOpenssl)(
+  `a key that is another certificate’s is a fault at the start${hasOpenssl ? '' : ' (needs openssl, skipped)'}`,
+  () => {
+    const [pair, other] = [certificate(), certificate()]
+    const faults = (certKey: string) => {
+      const files: Record<string, string> = { cert: pair.cert, key: certKey }
+      const read = readConfig(
+        {
+          MASTER_KEY: btoa('k'.repeat(32)),
+          HMPPS_API_URL: 'https://hmpps.test',
+          HMPPS_API_KEY: 'k',
+          HMPPS_API_CERT_FILE: 'cert',
+          HMPPS_API_CERT_KEY_FILE: 'key',
+        },
+        (path) => files[path] as string,
+      )
+      return 'faults' in read ? read.faults : hmppsFaults(read.config)
+    }
+    expect(faults(pair.certKey)).toEqual([])
+    const words = /^HMPPS_API_CERT_KEY_FILE must hold the private key of the certificate/
+    expect(faults(other.certKey)).toEqual([expect.stringMatching(words)])
+    expect(faults('-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----')).toEqual([
+      expect.stringMatching(words),
+    ])
+  },
+)
 
 test('the double keeps to what is written of the API: spaces, a misspelt key, switched off endpoints, an id that changes', async () => {
   const { double, api } = hmppsDouble([{ noms: 'A1234BC', location: { inPrison: true, prisonId: 'HHI' } }])

@@ -6,8 +6,10 @@ import type { Observation, Patient } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { daysToNextLook, usualLookPace } from '../../src/domain/look-pace.ts'
 import { custodyIn, custodyObservation } from '../../src/domain/read.ts'
+import { lookUp } from '../../src/exchange/hmpps-look.ts'
 import { reconcile } from '../../src/exchange/reconcile.ts'
 import { crn } from '../../src/fhir/systems.ts'
+import { lookUpAt } from '../../src/store/events.ts'
 import { timersOf } from '../../src/store/timers.ts'
 import { caseBundle } from '../fixtures/case-bundle.ts'
 import { type Gateway, openGateway } from '../fixtures/gateway.ts'
@@ -119,6 +121,58 @@ describe('when it was only time to look', () => {
     await handInEvent(gateway, notification('PERSON_ACCESS_LIMITATIONS_CHANGED', 'X688624'))
     await gateway.looked()
     expect(await reasons()).toEqual(['hmpps-limited'])
+  })
+})
+
+describe('what whoever is on call sees and the API is spared', () => {
+  const gauges = async () => (await (await gateway.app.request('/metrics')).text()).split('\n').filter((line) => /^hmpps_un/.test(line))
+  const logged = () => gateway.logged.filter((line) => line.includes('"hmpps.'))
+
+  test('no answer: how many people wait and for how long stands in the metrics, and goes when it answers', async () => {
+    expect(await gauges()).toEqual(['hmpps_unanswered 0', 'hmpps_unanswered_oldest_seconds 0'])
+    hmpps.double.trouble.set('*', { status: 500 })
+    await gateway.handIn(caseBundle())
+    await gateway.turn('PT2H')
+    const [people, seconds] = await gauges()
+    expect(people).toBe('hmpps_unanswered 1')
+    expect(Number(seconds?.split(' ')[1])).toBe(7200)
+    hmpps.double.trouble.clear()
+    await gateway.turn('PT1H')
+    expect(await gauges()).toEqual(['hmpps_unanswered 0', 'hmpps_unanswered_oldest_seconds 0'])
+  })
+
+  test.each([
+    ['half an hour', '1800', 30],
+    ['two days: no longer than an hour', '172800', 60],
+  ])('Retry-After is kept to: %s', async (_, retryAfter, minutes) => {
+    hmpps.double.trouble.set('*', { status: 429, retryAfter })
+    await gateway.handIn(caseBundle())
+    await gateway.turn('PT1M')
+    expect(looks()).toBe(1)
+    await gateway.turn(`PT${minutes - 2}M`)
+    expect(looks()).toBe(0)
+    await gateway.turn('PT2M')
+    expect(looks()).toBe(1)
+  })
+
+  test('429: the others wait for the next turn', async () => {
+    await gateway.handIn(caseBundle())
+    await gateway.turn('PT1H')
+    const patient = (await gateway.service.find('Patient'))[0]?.id as string
+    const rows = [patient, 'a', 'b', 'c', 'd', 'e'].map((one, n) =>
+      lookUpAt({ patient: one, service: 'tees-valley' }, `look-${n}`, `2026-04-02T09:0${n}:00.000Z`),
+    )
+    await gateway.database.atomically(rows)
+    hmpps.double.trouble.set('*', { status: 429 })
+    expect(await lookUp(gateway.exchange)).toBe(4)
+    expect(await lookUp(gateway.exchange)).toBe(2)
+  })
+
+  test('what the API does not show is in the log: a key that counts no more looks the same', async () => {
+    hmpps.double.trouble.set('*', { status: 403 })
+    await gateway.handIn(caseBundle())
+    await gateway.turn('PT1H')
+    expect(logged()).toEqual([JSON.stringify(['warn', 'hmpps.hidden', { status: 403 }])])
   })
 })
 

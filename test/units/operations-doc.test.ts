@@ -1,7 +1,7 @@
 /**
  * The page for whoever is on call names what there is: every setting, every field of the directory file, no command that is not there.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { verbs } from '../../src/cli/run.ts'
 
@@ -22,6 +22,23 @@ test('every field of the directory file is in it', () => {
   const fields = objects.flatMap(([, inner, outer]) => [...(inner ?? outer ?? '').matchAll(/^ +(\w+)(?:,|: )/gm)].map(([, name]) => name))
   expect(new Set(fields).size).toBeGreaterThan(20)
   for (const name of fields) expect(page).toContain(`\`${name}\``)
+})
+
+test('every line of the log is in it, with what it means', () => {
+  const files = readdirSync(new URL('src/', home), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+  const said = files.flatMap((file) =>
+    [...textOf(`src/${file}`).matchAll(/\blog\('(?:info|warn|error)', '([a-z.-]+)'/g)].map(([, event]) => event as string),
+  )
+  expect(new Set(said).size).toBeGreaterThan(15)
+  const [, table = ''] = page.split('\n## Log\n')
+  const [log = ''] = table.split('\n## ')
+  for (const event of new Set(said)) expect(log).toContain(`\`${event}\``)
+})
+
+test('every gauge is in it', () => {
+  const gauges = [...textOf('src/http/gauges.ts').matchAll(/gauge\(\s*'([a-z_]+)'/g)].map(([, name]) => name as string)
+  expect(gauges.length).toBeGreaterThan(8)
+  for (const name of gauges) expect(page).toContain(`| \`${name}\` |`)
 })
 
 test('every verb is in it, with what it does', () => {
