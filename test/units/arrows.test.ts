@@ -55,13 +55,23 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/http': [...outermost, 'src/pages'],
   'src/console': [...outermost, 'src/adapter.ts', 'src/http', 'src/mapping.ts'],
-  'src/cli': [...outermost, 'src/pages', 'src/adapter.ts', 'src/channel.ts', 'src/channels/address.ts', 'src/mapping.ts'],
+  'src/cli': [
+    ...outermost,
+    'src/config-part.ts',
+    'src/pages',
+    'src/adapter.ts',
+    'src/channel.ts',
+    'src/channels/address.ts',
+    'src/mapping.ts',
+  ],
   'src/schedule.ts': ['src/exchange', 'src/log.ts'],
   'src/log.ts': ['src/exchange/exchange.ts'],
   'src/clock.ts': ['src/exchange/exchange.ts', 'src/fhir'],
   // How long records are kept is a rule with its sources; a setting may only lengthen it.
   // What a secret for webhooks looks like is known where signatures are checked.
   'src/config.ts': ['src/access/webhook.ts', 'src/domain'],
+  'src/config-part.ts': ['src/config.ts', 'src/domain'],
+  'src/hmpps-reach.ts': ['src/channels', 'src/config.ts', 'src/exchange/exchange.ts'],
   mappings: ['src/domain', 'src/fhir/codes.ts', 'src/fhir/systems.ts', 'src/mapping.ts'],
   adapters: ['mappings', 'src/adapter.ts', 'src/domain', 'src/fhir', 'src/mapping.ts'],
 }
