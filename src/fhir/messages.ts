@@ -100,10 +100,12 @@ function levelOf({ resourceType, id }: Resource, disclosures: readonly Disclosur
 
 /** One confidentiality code and what the reader must and must not do: never which kind of sensitive it is (consent.md B3). */
 function labelled(resource: Resource, level: Confidentiality, handling: readonly string[]): Meta {
-  const profile = resource.meta?.profile ?? [ukCore(`UKCore-${resource.resourceType}`)]
+  // Its version is that of the shelf it came from. The shelf or message it goes to says its own at the end of `meta` (`withMeta`).
+  const { versionId: _version, lastUpdated: _when, ...meta } = resource.meta ?? {}
+  const profile = meta.profile ?? [ukCore(`UKCore-${resource.resourceType}`)]
   const codes = ['MINEC', 'NORDSCLCD', ...handling]
   return {
-    ...resource.meta,
+    ...meta,
     profile,
     security: [{ system: confidentiality, code: level }, ...codes.map((code) => ({ system: actCode, code }))],
   }

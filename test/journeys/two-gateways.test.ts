@@ -157,6 +157,18 @@ test('the other gateway is down for four days: a person is asked, this service s
   expect((await find(away, 'Patient')).map(({ name }) => name?.[0]?.family)).toContain(`${words.identity}two`)
 }, 60_000)
 
+test('nobody says yes for weeks: each reminder arrives, and is nothing new over there', async () => {
+  const third = { releaseDate: '2026-05-20', plan: [], tag: 'three', nhsNumber: '9990000379', noms: 'B3579CD' }
+  await home.service.call('POST', '/fhir', transferBundle('reconnect-plymouth', third))
+  await until(async () => standing(await handover()), 'received acknowledged')
+  await turn(away, 'P40D')
+  await turn(home, 'P30D')
+  const { database } = home.exchange
+  const delivered = async () => (await owedIn(database, 'delivered')).filter(({ reason }) => reason === 'reminder').length
+  expect(await delivered()).toBeGreaterThan(0)
+  expect((await owedIn(database, 'parked')).map(({ note }) => note)).toEqual([])
+}, 60_000)
+
 const referral = async () =>
   (await find(home, 'ServiceRequest')).find(({ code }) => code?.coding?.[0]?.code === 'reconnect') as ServiceRequest
 
