@@ -180,9 +180,8 @@ export async function inMemory(partners: Partners, at: string): Promise<Gate> {
 /** The gateway as it is run for real, on a folder of its own. Its partners listen on a socket. */
 export async function asProcess(partners: Partners, at: string, dataDir: string): Promise<Gate> {
   let now = at
-  // While the clock is turned nobody outside knows what it says: what arrives then counts as sent when it began to be turned, when no
-  // agreement had run out yet that runs out on the way. In memory the time of each message is known.
-  let heardAt = at
+  // While the clock is turned nobody outside knows what it says. In memory the time of each message is known.
+  let turnedFrom = at
   let atPartner: (() => void) | undefined
   const line = createServer((request, response) => {
     const parts: Buffer[] = []
@@ -192,7 +191,7 @@ export async function asProcess(partners: Partners, at: string, dataDir: string)
       const text = Buffer.concat(parts).toString()
       const id = request.url?.split('/')[1] as string
       if (!recipientOf(id)) return void response.writeHead(404).end()
-      const said = await partners.arrive(id, String(request.headers['x-request-id']), text, heardAt)
+      const said = await partners.arrive(id, String(request.headers['x-request-id']), text, now, turnedFrom)
       atPartner?.()
       if (typeof said !== 'number') return void request.socket.resetAndDestroy()
       response.writeHead(said, { 'content-type': 'application/fhir+json', 'x-request-id': String(request.headers['x-request-id']) })
@@ -208,7 +207,7 @@ export async function asProcess(partners: Partners, at: string, dataDir: string)
     return file as unknown as { clients: { id: string; scope: string }[] }
   })
   const begin = async () => {
-    heardAt = now
+    turnedFrom = now
     server.spawn(new Date(now))
     await server.ready()
   }
@@ -254,7 +253,7 @@ export async function asProcess(partners: Partners, at: string, dataDir: string)
         body: JSON.stringify({ to }),
       })
       if (answer.status !== 200) throw new Error(`the clock says ${answer.status}`)
-      heardAt = to
+      turnedFrom = to
     })
   return {
     call,

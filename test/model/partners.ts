@@ -4,7 +4,8 @@
 import type { Recipient } from './agreement.ts'
 
 export type Behaviour = 'takes' | 'is slow' | 'is slow, then busy' | 'is busy' | 'hangs up' | 'is away' | 'rejects' | 'knows it'
-export type Arrival = { to: Recipient; key: string; text: string; at: string; said: number | 'nothing' }
+/** `from`: it was sent then at the earliest, and `at` at the latest. */
+export type Arrival = { to: Recipient; key: string; text: string; from: string; at: string; said: number | 'nothing' }
 /** What comes back: a status, or the line goes dead before (`away`) or after the message was read (`nothing`). */
 export type Said = number | 'nothing' | 'away'
 
@@ -33,14 +34,14 @@ export function partners() {
     /** Called for each message as it arrives, before anybody answers. */
     onArrival: (_: Arrival): void => undefined,
     /** The line to a partner: what it is sent comes in here. */
-    async arrive(id: string, key: string, text: string, at: string): Promise<Said> {
+    async arrive(id: string, key: string, text: string, at: string, from = at): Promise<Said> {
       const to = recipientOf(id) as Recipient
       const as = behaves.get(to) ?? 'takes'
       if (as === 'is away') return 'away'
       const said =
         ({ 'is busy': 503, 'is slow, then busy': 503, 'hangs up': 'nothing', rejects: 422, 'knows it': 409 } as const)[as as 'rejects'] ??
         200
-      const arrival: Arrival = { to, key, text, at, said }
+      const arrival: Arrival = { to, key, text, from, at, said }
       arrivals.push(arrival)
       all.onArrival(arrival)
       // Meanwhile everything else goes on.

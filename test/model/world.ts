@@ -69,9 +69,9 @@ export async function worldOf(open: (partners: Partners) => Promise<Gate>) {
     },
     unlabelled: world.unlabelled,
   }
-  line.onArrival = ({ to, text, at }: Arrival) => {
+  line.onArrival = ({ to, text, from }: Arrival) => {
     counted(world, `to ${to}`)
-    world.found.push(...told(text, to, at).map(({ kind, who }) => `2: ${to} was sent ${kind} of ${who}`))
+    world.found.push(...told(text, to, from).map(({ kind, who }) => `2: ${to} was sent ${kind} of ${who}`))
   }
   return world
 }
