@@ -21,7 +21,7 @@ import { referralInError, refOf, type Situation, serviceShelf } from './situatio
 import { resume, suspend } from './suspend.ts'
 import { handedOn, mayTakeOver } from './taken-over.ts'
 import { cameToNothing, handoverKey, handoverKeyFor, inState, newHandover, stateOf } from './task.ts'
-import { handoversOf, stripTasks, takeContentOff, tell } from './tell.ts'
+import { handoversOf, requestFor, stripTasks, takeContentOff, tell } from './tell.ts'
 import { ask, moveTo, stepFor, waitFor, waitToAsk } from './wait.ts'
 
 /** Handovers under these states hold content on the partner's shelf. */
@@ -47,9 +47,12 @@ export function planPartner(
   const notAsked = new Map<Wanted, Task | undefined>()
 
   for (const wanted of over && !over.handedOn ? [] : (considered?.wanted ?? [])) {
-    const task =
-      current(tasks, keyOf(found as Case, wanted), found?.referral?.authoredOn) ??
-      (mayStart ? begin(change, found as Case, wanted) : undefined)
+    const key = keyOf(found as Case, wanted)
+    const under = current(change.situation, tasks, key, found?.referral?.authoredOn)
+    // It was done, and then taken back: nothing is missing, and nobody is asked again until they may be told again.
+    const isDone = !under && considered?.filled.outcome !== 'ready' && tasks.some((one) => handoverKey(one) === key && wasDone(one))
+    if (isDone) continue
+    const task = under ?? (mayStart ? begin(change, found as Case, wanted) : undefined)
     if (!task || task.status === 'draft') notAsked.set(wanted, task)
     if (!task) continue
     // What was not asked yet is for whoever took over.
@@ -139,14 +142,18 @@ const keyOf = (found: Case, { partner, activity }: Wanted): string => handoverKe
 
 /**
  * The handover that counts for a key: the one under way or done; one that ended otherwise only when a person must replace it. One that was
- * asked under an earlier referral, and whose partner has not confirmed yet that it stopped, does not stand in the way of another.
+ * asked under an earlier referral, and whose partner has not confirmed yet that it stopped, does not stand in the way of another; nor does
+ * one that was done and whose request was ended afterwards: final is never left (C7.7), so what is agreed anew is asked anew.
  */
-function current(tasks: readonly Task[], key: string, referredOn: string | undefined): Task | undefined {
+function current(situation: Situation, tasks: readonly Task[], key: string, referredOn: string | undefined): Task | undefined {
   const since = stretchOf(referredOn)?.from ?? -Infinity
   const isPast = (task: Task) => stateOf(task).businessStatus === 'cancellation-requested' && Date.parse(task.authoredOn as string) < since
-  const same = tasks.filter((task) => handoverKey(task) === key && !isPast(task))
+  const isEnded = (task: Task) => wasDone(task) && /^(revoked|completed)$/.test(requestFor(situation, task)?.status ?? '')
+  const same = tasks.filter((task) => handoverKey(task) === key && !isPast(task) && !isEnded(task))
   return same.find((task) => holds.has(task.status as string) || task.status === 'draft') ?? same.find(cameToNothing)
 }
+
+const wasDone = ({ status }: Task): boolean => status === 'completed'
 
 const isTakenBack = ({ situation }: Change, { id }: Task): boolean =>
   (situation.record.get(`Task/${id}`)?.body as Task | undefined)?.status === 'cancelled'

@@ -15,7 +15,7 @@ import { lacks } from './basis.ts'
 import type { Change } from './change.ts'
 import type { Considered } from './consider.ts'
 import { basisOf as groundOf } from './overriding.ts'
-import { partnerShelf, refOf, serviceShelf } from './situation.ts'
+import { partnerShelf, refOf, type Situation, serviceShelf } from './situation.ts'
 import { bare, handoverKey, isHandoverRequest, ownerOf, partnersView, stateOf } from './task.ts'
 
 /** Of the consent it rests on, what its partner sees. */
@@ -173,7 +173,7 @@ function basisOf(disclosures: readonly Disclosure[]) {
 export function tellToStop(change: Change, task: Task, status: 'revoked' | 'completed'): void {
   const { situation } = change
   const partner = situation.directory.partners.get(ownerOf(task))
-  const request = requestOnRecord(change, task)
+  const request = requestFor(situation, task)
   if (!partner || !request) return
   change.put(serviceShelf(situation.service.id), { ...request, status })
   const id = newId()
@@ -218,7 +218,7 @@ export function stripTasks(change: Change, partner: string, live: readonly Task[
   for (const task of handoversOf(change, partner)) {
     if (!change.situation.told.has(`${shelf} Task/${task.id}`) || live.some(({ id }) => id === task.id)) continue
     change.put(shelf, bare(partnersView(task, undefined)), '[]')
-    const request = requestOnRecord(change, task)
+    const request = requestFor(change.situation, task)
     if (request) change.put(shelf, bareRequest(request), '[]')
   }
 }
@@ -241,8 +241,9 @@ export const handoversOf = (change: Change, partner: string): Task[] =>
     body?.resourceType === 'Task' && handoverKey(body) && ownerOf(body) === partner ? [body] : [],
   )
 
-const requestOnRecord = (change: Change, task: Task): ServiceRequest | undefined =>
-  change.situation.record.get(task.focus?.reference as string)?.body as ServiceRequest | undefined
+/** What a handover asks, as it stands on the record: over once its partner was told to stop, or that it is over. */
+export const requestFor = ({ record }: Situation, task: Task): ServiceRequest | undefined =>
+  record.get(task.focus?.reference as string)?.body as ServiceRequest | undefined
 
 /** One correlation for everything about a case: its referral. */
 function correlationOf(change: Change): string {

@@ -18,8 +18,9 @@ import { actorOf, type Change } from './change.ts'
 import type { Answer, Exchange } from './exchange.ts'
 import { asTold } from './refer.ts'
 import { aboutNobody } from './references.ts'
+import { givesReason } from './referral-answer.ts'
 import { replyTo } from './reply.ts'
-import { serviceShelf, tasksOf } from './situation.ts'
+import { type Situation, serviceShelf, tasksOf } from './situation.ts'
 import { isReferralAnswer } from './task.ts'
 
 /** `BASE/CodeSystem/referrer-type`. */
@@ -59,7 +60,12 @@ export const isEnding = (bundle: Bundle): boolean =>
 /** `now`: whose record it is by now, where it became part of another one. */
 type Told = { bundle: Bundle; resources: readonly Resource[]; focus: ServiceRequest; patient: string; now: string }
 
-/** The sender tells more, or less, of somebody it handed over before. Once the service has taken the person on, its record is its own. */
+/**
+ * The sender tells more, or less, of somebody it handed over before. Once the service has taken the person on, its record is its own; and
+ * what is over stays over, however late a word about it comes.
+ *
+ * @throws Refusal 409 when the sender took it back before: whoever is asked anew is asked by a new handover
+ */
 export async function takeChange(
   exchange: Exchange,
   request: Request,
@@ -73,7 +79,10 @@ export async function takeChange(
     (change) => {
       const task = tasksOf(change.situation).find((one) => isReferralAnswer(one) && one.focus?.reference === `ServiceRequest/${focus.id}`)
       const own = task && (isTakenOn(task) || now !== patient)
-      const kept = own ? [] : putAgain(change, request, resources, focus)
+      const over = isOverHere(change.situation, focus)
+      if (over && task?.status === 'cancelled' && !givesReason(task, 'ended'))
+        throw refuse(409, 'conflict', 'This handover was taken back. Ask anew, with a new Task.')
+      const kept = own || over ? [] : putAgain(change, request, resources, focus)
       if (own && saysSomethingNew(change, request, { resources, focus })) askAboutSender(change, task, 'changed')
       return (): Answer => ({ status: 200, body: replyTo(bundle, kept, task) })
     },
@@ -82,6 +91,9 @@ export async function takeChange(
   if (!answered) throw refuse(404, 'not-found', 'There is no such referral here.')
   return answered()
 }
+
+const isOverHere = ({ record }: Situation, { id }: ServiceRequest): boolean =>
+  /^(revoked|completed|entered-in-error)$/.test((record.get(`ServiceRequest/${id}`)?.body as ServiceRequest | undefined)?.status ?? '')
 
 /** A transfer whose person the service has made its own: what the sender says from then on changes nothing by itself. */
 export const isTakenOn = (task: Task): boolean => isTransferIn(task) && task.status === 'completed'

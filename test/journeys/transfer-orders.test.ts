@@ -1,12 +1,14 @@
 /**
  * A transfer whose two sides speak in any order: no, too late, both at once, and while custody or the person change underneath.
  */
-import type { ParametersParameter, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
+import type { Bundle, MessageHeader, ParametersParameter, Resource, ServiceRequest, Task } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Caller } from '../../src/access/caller.ts'
+import { processMessage } from '../../src/exchange/message.ts'
 import { reconcile } from '../../src/exchange/reconcile.ts'
 import { pause, resume } from '../../src/store/lanes.ts'
 import { consentOf, custodyOf, usual, wordsIn } from '../fixtures/case-bundle.ts'
-import { type Client, type Gateway, openGateway, standing } from '../fixtures/gateway.ts'
+import { type Client, type Gateway, openGateway, says, standing } from '../fixtures/gateway.ts'
 import { code, text } from '../fixtures/override.ts'
 import { close, operate } from '../fixtures/referral-operations.ts'
 import { back, sideBySide, takeOn, there, transferBundle, transferConsent } from '../fixtures/transfer.ts'
@@ -254,6 +256,57 @@ test('this service ends the support meanwhile: the other one is told to stop, an
   expect(await phaseOf(gateway.service)).toBe('closed')
   expect(await phaseOf(other)).toBe('pre-release')
   expect(await work('other-service')).toEqual(['parked', 'sender-stopped'])
+  await isAtRest()
+})
+
+test('said to be done, and the agreement ends here and is given again: stopped stays stopped, and nobody is asked anew', async () => {
+  const { id } = await gateway.handover(there)
+  for (const words of [['accepted'], ['in-progress'], ['completed', 'supported', 'By phone']] as const)
+    ok(await gateway.service.call('PATCH', `/fhir/Task/${id}`, says(...(words as [string]))))
+  await gateway.settled()
+  expect([await asked(), await phaseOf(gateway.service)]).toEqual(['completed supported', 'transferred'])
+  await withdraw()
+  await gateway.settled()
+  expect(await phaseOf(other)).toBe('withdrawn')
+  const consent = { patient: at.Patient as string, id: at.Consent?.split('/')[1] as string, at: '2026-04-02T08:45:00Z' }
+  await put(transferConsent(there, consent))
+  await gateway.settled()
+  expect([await phaseOf(other), (await referralOf(other)).status]).toEqual(['withdrawn', 'revoked'])
+  expect((await gateway.handovers(there)).map(standing)).toEqual(['completed supported'])
+  expect((await gateway.owed('delivered')).filter(({ partner }) => partner === there).map(({ reason }) => reason)).toEqual([
+    'new',
+    'revoke',
+  ])
+  expect(wordsIn(await everythingThere())).toEqual([])
+  await isAtRest()
+})
+
+test('taken back, and the same handover is asked again, as by a gateway that does not know better: refused, and nothing is taken in', async () => {
+  const [asking] = (await gateway.owed('delivered')).filter(({ partner }) => partner === there)
+  await withdraw()
+  await gateway.settled()
+  const bundle = { ...(JSON.parse(asking?.body as string) as Bundle), id: crypto.randomUUID() }
+  const header = bundle.entry?.[0]?.resource as MessageHeader
+  header.reason = { coding: header.reason?.coding?.map((one) => ({ ...one, code: 'update' })) ?? [] }
+  const caller: Caller = {
+    ...{ client: 'service.tees-valley', role: 'referrer', shelf: 'referrer:service.tees-valley', name: 'RECONNECT Tees Valley' },
+    ...{ referrerType: 'reconnect-service', scopes: [{ type: '*', may: 'cruds' }] },
+  }
+  const request = { caller, requestId: bundle.id, requestIdGiven: true, correlationId: bundle.id, lenient: false, to: 'other-service' }
+  await expect(processMessage(gateway.exchange, request, bundle)).rejects.toMatchObject({ status: 409 })
+  expect([await phaseOf(other), (await referralOf(other)).status]).toEqual(['withdrawn', 'revoked'])
+  expect(wordsIn(await everythingThere())).toEqual([])
+})
+
+test('a change that comes after the other service has said no: what is over there stays over', async () => {
+  await holdBack(back)
+  const signpost = text('signpost', 'RECONNECT Further Away')
+  await operation(other, 'triage', code('decision', 'decline'), code('code', 'at-capacity'), text('reason', 'Full'), signpost)
+  await custody({ releaseDate: '2026-04-10' })
+  expect([await phaseOf(other), (await referralOf(other)).status]).toEqual(['declined', 'revoked'])
+  await letGo(back)
+  expect(await asked()).toBe('rejected rejected')
+  expect(await gateway.owed('parked')).toEqual([])
   await isAtRest()
 })
 

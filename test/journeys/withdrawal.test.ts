@@ -4,6 +4,7 @@
 import type { Flag, Parameters } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { lookAgain } from '../../src/exchange/amend.ts'
+import { reconcile } from '../../src/exchange/reconcile.ts'
 import { caseBundle, coded, consentOf, partners, usual, words, wordsIn } from '../fixtures/case-bundle.ts'
 import { type Gateway, of, openGateway, says, standing, valuesOf } from '../fixtures/gateway.ts'
 
@@ -133,6 +134,27 @@ describe('withdrawn', () => {
     expect(await recovery.find('Patient')).toHaveLength(0)
     expect((await recovery.call('PATCH', `/fhir/Task/${task?.id}`, says('cancelled'))).status).toBe(200)
     expect((await gateway.handovers('recovery')).map(standing)).toEqual(['cancelled cancelled', 'draft consent-blocked'])
+  })
+
+  test('from a partner that is done, and agreed again: what was done stays as it was, and what the plan still asks is a new handover', async () => {
+    const at = await gateway.handIn(caseBundle())
+    const recovery = gateway.as('recovery')
+    const [task] = await recovery.find('Task')
+    for (const words of [says('accepted'), says('in-progress'), says('completed', 'engaged')])
+      expect((await recovery.call('PATCH', `/fhir/Task/${task?.id}`, words)).status).toBe(200)
+    await agree(at, withoutRecovery)
+    await gateway.settled()
+    expect((await gateway.handovers('recovery')).map(standing)).toEqual(['completed engaged'])
+    expect((await gateway.work()).map(({ reason }) => reason)).toEqual([])
+    await agree(at, usual, { at: '2026-04-02T08:40:00Z' })
+    await gateway.settled()
+    expect((await gateway.handovers('recovery')).map(standing).sort()).toEqual(['completed engaged', 'requested delivered'])
+    const [first, stop, anew, ...more] = told('recovery').map(({ bundle }) => of(bundle, 'ServiceRequest')[0])
+    expect([first?.status, stop?.status, anew?.status, more]).toEqual(['active', 'revoked', 'active', []])
+    expect([stop?.id, anew?.id === first?.id]).toEqual([first?.id, false])
+    // Nor does its old request come back where it is read.
+    expect((await recovery.find('ServiceRequest', `_id=${first?.id}`)).map(({ status }) => status)).toEqual(['revoked'])
+    expect(await reconcile(gateway.exchange)).toMatchObject({ repaired: 0 })
   })
 
   test('agreed again: a new handover, told anew', async () => {
