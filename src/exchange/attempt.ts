@@ -4,6 +4,7 @@
  */
 import type { Task } from '@medplum/fhirtypes'
 import type { Delivery } from '../channel.ts'
+import { today } from '../domain/calendar.ts'
 import type { Partner } from '../domain/directory.ts'
 import { heldUnsigned } from '../domain/sign-off.ts'
 import { recordAudit } from '../store/audit.ts'
@@ -26,15 +27,21 @@ export const giveUpMs = 72 * 3_600_000
 export async function attempt(exchange: Exchange, message: Owed): Promise<void> {
   const partner = exchange.directory().partners.get(message.partner)
   const end = await outcomeOf(exchange, message, partner)
+  const write = async () => {
+    const moved = end.delivered ? await markDelivered(exchange, message) : []
+    await exchange.database.atomically([...end.statements, ...moved])
+    return moved.length > 0
+  }
+  let arrived = false
   try {
-    await exchange.database.atomically([...end.statements, ...(end.delivered ? await markDelivered(exchange, message) : [])])
+    arrived = await write()
   } catch (error) {
     if (!(error instanceof Conflict)) throw error
-    if (error.what === 'version' && end.delivered)
-      await exchange.database.atomically([...end.statements, ...(await markDelivered(exchange, message))])
+    if (error.what === 'version' && end.delivered) arrived = await write()
     else exchange.log('warn', 'lease-lost', { owed: message.id, attempt: message.attempts })
   }
-  if (end.lookAgain || (!end.delivered && (await isTakenBack(exchange, message)))) await lookAtWhole(exchange, message.patient)
+  const changes = end.lookAgain || (end.delivered ? arrived && isLate(message, exchange.now()) : await isTakenBack(exchange, message))
+  if (changes) await lookAtWhole(exchange, message.patient)
   exchange.log(end.delivered ? 'info' : 'warn', 'attempt', {
     owed: message.id,
     partner: message.partner,
@@ -47,6 +54,9 @@ export async function attempt(exchange: Exchange, message: Owed): Promise<void> 
 /** Taken back while it was in hand: the notice behind it need not wait for what may not be sent any more. */
 const isTakenBack = async ({ database }: Exchange, message: Owed): Promise<boolean> =>
   message.basis !== '[]' && (await owedBehind(database, message)).some(({ basis }) => basis === '[]')
+
+/** Asked for the first time today, nothing of it can be overdue; otherwise what was asked of a person is no longer that it did not arrive. */
+const isLate = ({ reason, createdAt }: Owed, now: Date): boolean => reason !== 'new' || today(new Date(createdAt)) !== today(now)
 
 type End = { outcome: string; statements: Statement[]; delivered?: true; lookAgain?: true; note?: string }
 

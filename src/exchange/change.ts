@@ -166,7 +166,7 @@ export function startChange(situation: Situation, actor: Actor): Change {
       extra.push(lookUpAt({ patient: situation.patient, service: situation.service.id }, newId(), at))
     },
     // What a look does not ask again by itself counts no more in the look that asks it first.
-    isAwake: () => waits.size > 0 || [...questions.keys()].some((about) => isPlanned(about, situation)),
+    isAwake: () => waits.size > 0 || [...questions.keys()].some((about) => isPlanned(about, {})),
     ask({ of, ...question }) {
       const { about, reason, words } = question
       const changedAt = of === undefined ? undefined : situation.record.get(of)?.lastUpdated
@@ -275,7 +275,7 @@ function movesIn(
  * Work items the plan opens and resolves by itself. A parked message is the deliverer's to ask about and a person's to resolve, what a
  * merge left to be sorted, what HMPPS said and what a service said that handed somebody over a person's; who may be the same person is known only when it was looked for.
  */
-const isPlanned = (about: string, { alike }: Situation): boolean =>
+const isPlanned = (about: string, { alike }: Pick<Situation, 'alike'>): boolean =>
   !/^(parked|merge|hmpps|reconcile|sender):/.test(about) && (alike !== undefined || !about.startsWith('duplicate:'))
 
 /** A message that waited for a person, and will not be sent any more. */

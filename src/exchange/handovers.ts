@@ -22,7 +22,7 @@ import { resume, suspend } from './suspend.ts'
 import { handedOn, mayTakeOver } from './taken-over.ts'
 import { cameToNothing, handoverKey, handoverKeyFor, inState, newHandover, stateOf } from './task.ts'
 import { handoversOf, requestFor, stripTasks, takeContentOff, tell } from './tell.ts'
-import { ask, moveTo, stepFor, waitFor, waitToAsk } from './wait.ts'
+import { asChased, ask, moveTo, stepFor, waitFor, waitToAsk } from './wait.ts'
 
 /** Handovers under these states hold content on the partner's shelf. */
 const holds = new Set(['requested', 'received', 'accepted', 'in-progress', 'on-hold', 'completed'])
@@ -62,7 +62,8 @@ export function planPartner(
     }
     const settled = settle(change, considered as Considered, wanted, task, mayStart)
     if (settled) {
-      live.push(held ? suspend(change, settled, held) : resume(change, considered as Considered, settled, found?.custody))
+      const stands = held ? suspend(change, settled, held) : resume(change, considered as Considered, settled, found?.custody)
+      live.push(asChased(change, known, stands))
       notAsked.delete(wanted)
     }
     // Taken back just now and still asked for by the plan: it begins again and waits, so that a person sees it; where it can not begin, it

@@ -17,7 +17,7 @@ import { cameToNothing, inState, ownerOf, stateOf } from './task.ts'
 /** @param planned the plan still asks this of this partner */
 export function waitFor(change: Change, known: Understanding, task: Task, planned: boolean): void {
   const name = nameOf(change, task)
-  const { status, businessStatus } = stateOf(task)
+  const { status } = stateOf(task)
   if (cameToNothing(task)) {
     if (!planned) return
     const { reason, words } = others(change, task)
@@ -26,12 +26,18 @@ export function waitFor(change: Change, known: Understanding, task: Task, planne
   }
   if (!isOpen(status) || status === 'draft') return
   const step = stepFor(change, known, task)
-  const stands = step.chased && step.chased !== businessStatus ? moveTo(change, task, status, step.chased) : task
+  const stands = asChased(change, known, task)
   if (step.next) change.wait(`${timerFor(stands)}:${task.id}`, step.next)
   if (!step.ask) return
   const { matter, of } = step.ask
   if (of === 'worker' || matter === 'cancellation-unconfirmed') ask(change, task, matter, words[matter](name))
   else ask(change, task, 'escalated', `For the supervisor: ${words[matter](name)} It has not moved for too long.`)
+}
+
+/** As it stands by now (C2 row 20). Before its partner is shown anything: what is told is how it stands. */
+export function asChased(change: Change, known: Understanding, task: Task): Task {
+  const { chased } = stepFor(change, known, task)
+  return chased && chased !== stateOf(task).businessStatus ? moveTo(change, task, task.status as 'requested', chased) : task
 }
 
 /** Why nothing comes of it there, in words a navigator can act on. */

@@ -84,6 +84,8 @@ export async function live(
     expect(await broken(world), 'at the beginning').toEqual([])
     for (const [n, each] of steps.entries()) {
       await take(world, each)
+      // Of two things at once one may have opened what the other closed: when somebody was asked is not judged then.
+      if (each.beside) world.memory.asked.first = world.memory.arrivals.length
       expect(await broken(world), `after step ${n + 1}, ${JSON.stringify(each)}`).toEqual([])
     }
     await atTheEnd(world)
