@@ -20,7 +20,7 @@ import { followHand, type Over, recall, sendNothingMore } from './recall.ts'
 import { referralInError, refOf, type Situation, serviceShelf } from './situation.ts'
 import { resume, suspend } from './suspend.ts'
 import { handedOn, mayTakeOver } from './taken-over.ts'
-import { cameToNothing, handoverKey, handoverKeyFor, inState, newHandover, stateOf } from './task.ts'
+import { cameToNothing, handoverKey, handoverKeyFor, inState, isByHand, newHandover, stateOf } from './task.ts'
 import { handoversOf, requestFor, stripTasks, takeContentOff, tell } from './tell.ts'
 import { asChased, ask, moveTo, stepFor, waitFor, waitToAsk } from './wait.ts'
 
@@ -144,12 +144,14 @@ const keyOf = (found: Case, { partner, activity }: Wanted): string => handoverKe
 /**
  * The handover that counts for a key: the one under way or done; one that ended otherwise only when a person must replace it. One that was
  * asked under an earlier referral, and whose partner has not confirmed yet that it stopped, does not stand in the way of another; nor does
- * one that was done and whose request was ended afterwards: final is never left (C7.7), so what is agreed anew is asked anew.
+ * one that was done and whose request was ended afterwards: final is never left (C7.7), so what is agreed anew is asked anew. One stopped by
+ * hand that came to its outcome all the same counts (C2 row 17).
  */
 function current(situation: Situation, tasks: readonly Task[], key: string, referredOn: string | undefined): Task | undefined {
   const since = stretchOf(referredOn)?.from ?? -Infinity
   const isPast = (task: Task) => stateOf(task).businessStatus === 'cancellation-requested' && Date.parse(task.authoredOn as string) < since
-  const isEnded = (task: Task) => wasDone(task) && /^(revoked|completed)$/.test(requestFor(situation, task)?.status ?? '')
+  const isEnded = (task: Task) =>
+    wasDone(task) && !isByHand(task) && /^(revoked|completed)$/.test(requestFor(situation, task)?.status ?? '')
   const same = tasks.filter((task) => handoverKey(task) === key && !isPast(task) && !isEnded(task))
   return same.find((task) => holds.has(task.status as string) || task.status === 'draft') ?? same.find(cameToNothing)
 }

@@ -427,7 +427,7 @@ describe('numbers', () => {
     expect(await gateway.service.find('Patient')).toHaveLength(2)
     const proposed = (await gateway.work()).filter(({ reason }) => reason === 'duplicate')
     expect(proposed).toHaveLength(1)
-    for (const part of [one.Patient, other.Patient, 'the same prison number', '$merge']) expect(proposed[0]?.words).toContain(part)
+    for (const part of [one.Patient, other.Patient, 'the same prison number', 'Merge them']) expect(proposed[0]?.words).toContain(part)
     expect(await reasons()).toEqual([])
   })
 
