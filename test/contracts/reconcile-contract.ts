@@ -82,6 +82,8 @@ export function reconcileContract(name: string, open: (at?: string, beside?: Gat
       await sql(`delete from owed where partner = ?`, partners.practice)
       gateway.partner('practice').answers = 200
       expect(await night()).toMatchObject({ messages: 1, lost: 0 })
+      // Its lane was shut: for a time that chance has a part in.
+      await gateway.turn('PT5H')
       expect(standing(await gateway.handover('practice'))).toBe('requested delivered')
     })
 

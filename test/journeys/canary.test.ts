@@ -261,6 +261,11 @@ async function must(gateway: Gateway, resource: Resource): Promise<void> {
   if (status !== 200) throw new Error(text)
 }
 
+/** Another service, or Enhanced RECONNECT, may have taken over: that is final, and so is 422. */
+function endedOrOver({ status, text }: { status: number; text: string }): void {
+  if (status !== 200 && !(status === 422 && /is over|with Enhanced RECONNECT|another service/.test(text))) throw new Error(text)
+}
+
 async function run(world: World, step: Command): Promise<void> {
   const { gateway, known, people, call } = world
   const person = people['who' in step ? step.who : 0] as Person
@@ -322,15 +327,13 @@ async function run(world: World, step: Command): Promise<void> {
     if (step.how === 'died')
       await must(gateway, { ...(await gateway.service.call('GET', `/fhir/${patient}`)).body, deceasedBoolean: true } as Resource)
     else if (step.how === 'completed') {
-      const { status, text } = await close(gateway.service, person.at.ServiceRequest as string)
-      if (status !== 200) throw new Error(text)
+      endedOrOver(await close(gateway.service, person.at.ServiceRequest as string))
       await gateway.settled()
-    } else
-      await must(gateway, {
-        ...(await gateway.service.call('GET', `/fhir/${person.at.ServiceRequest}`)).body,
-        status: step.how,
-        extension: [why('Wants to manage alone')],
-      } as Resource)
+    } else {
+      const referral = (await gateway.service.call('GET', `/fhir/${person.at.ServiceRequest}`)).body as Resource
+      const ended = { ...referral, status: step.how, extension: [why('Wants to manage alone')] }
+      endedOrOver(await gateway.service.call('PUT', `/fhir/${person.at.ServiceRequest}`, ended))
+    }
     person.over = true
   } else if (step.do === 'override') await override(world, person, step)
   else await review(world, person, step)
