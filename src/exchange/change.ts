@@ -273,7 +273,8 @@ function movesIn(
 
 /**
  * Work items the plan opens and resolves by itself. A parked message is the deliverer's to ask about and a person's to resolve, what a
- * merge left to be sorted, what HMPPS said and what a service said that handed somebody over a person's; who may be the same person is known only when it was looked for.
+ * merge left to be sorted, what HMPPS said and what a service said that handed somebody over a person's; who may be the same person is known
+ * only when it was looked for.
  */
 const isPlanned = (about: string, { alike }: Pick<Situation, 'alike'>): boolean =>
   !/^(parked|merge|hmpps|reconcile|sender):/.test(about) && (alike !== undefined || !about.startsWith('duplicate:'))

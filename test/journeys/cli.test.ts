@@ -9,10 +9,9 @@ import { fileURLToPath } from 'node:url'
 import type { Bundle } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { adapters } from '../../adapters/index.ts'
-import { channels } from '../../src/channels/index.ts'
-import { run } from '../../src/cli/run.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { caseBundle, partners, words, wordsIn } from '../fixtures/case-bundle.ts'
+import { commandLine } from '../fixtures/command-line.ts'
 import { directoryFile, masterKey, morning, openGateway } from '../fixtures/gateway.ts'
 import { referral } from '../fixtures/referral.ts'
 
@@ -27,23 +26,7 @@ const file = (name: string, content: unknown): string => {
   writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))
   return path
 }
-async function reconnect(args: string[], env: Record<string, string> = {}) {
-  let [out, err] = ['', '']
-  const exit = await run(args, {
-    env: { DATA_DIR: folder, MASTER_KEY: Buffer.from(masterKey).toString('base64'), ...env },
-    readText: (path) => readFileSync(path, 'utf8'),
-    adapters,
-    channels,
-    now: () => new Date(morning),
-    write: (text) => {
-      out += text
-    },
-    writeError: (text) => {
-      err += text
-    },
-  })
-  return { exit, out, err }
-}
+const reconnect = (args: string[], env: Record<string, string> = {}) => commandLine(args, { folder, env, now: () => new Date(morning) })
 
 describe('being understood', () => {
   test('no verb, an unknown one, a wrong option or too many arguments: usage, exit 2', async () => {

@@ -1,18 +1,16 @@
 /**
  * Sending to one partner stopped and started by hand, seen in the metrics, and noticed when it lasts.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { adapters } from '../../adapters/index.ts'
-import { channels } from '../../src/channels/index.ts'
-import { run } from '../../src/cli/run.ts'
 import { backoffMs } from '../../src/exchange/attempt.ts'
 import { statement } from '../../src/store/database.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { caseBundle, partners } from '../fixtures/case-bundle.ts'
-import { type Gateway, masterKey, openGateway } from '../fixtures/gateway.ts'
+import { commandLine } from '../fixtures/command-line.ts'
+import { type Gateway, openGateway } from '../fixtures/gateway.ts'
 
 let folder: string
 let gateway: Gateway
@@ -25,23 +23,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-async function reconnect(...args: string[]) {
-  let [out, err] = ['', '']
-  const exit = await run(args, {
-    env: { DATA_DIR: folder, MASTER_KEY: Buffer.from(masterKey).toString('base64') },
-    readText: (path) => readFileSync(path, 'utf8'),
-    adapters,
-    channels,
-    now: gateway.clock.now,
-    write: (text) => {
-      out += text
-    },
-    writeError: (text) => {
-      err += text
-    },
-  })
-  return { exit, out, err }
-}
+const reconnect = (...args: string[]) => commandLine(args, { folder, now: gateway.clock.now })
 const lanesNow = async () => JSON.parse((await reconnect('lanes', '--json')).out) as Record<string, unknown>[]
 const laneOf = async (partner: string) => (await lanesNow()).find((one) => one.partner === partner)
 /** As a running gateway does every few seconds. */

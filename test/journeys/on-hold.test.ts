@@ -1,9 +1,10 @@
 /**
  * A partner speaks while its handover is on hold: it is heard, what it says is kept, and nothing goes on that has to wait.
  */
-import type { Bundle, Observation, Task } from '@medplum/fhirtypes'
+import type { Observation, Task } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { messageEvents, ours } from '../../src/fhir/systems.ts'
+import { ours } from '../../src/fhir/systems.ts'
+import { answerMessage } from '../fixtures/answer-message.ts'
 import { caseBundle, coded, custodyOf, type PartnerName } from '../fixtures/case-bundle.ts'
 import { type Gateway, openGateway, says, standing } from '../fixtures/gateway.ts'
 
@@ -50,34 +51,9 @@ test('registered while the person is back in custody, by message, in answer to t
   await tell('practice', 'accepted')
   await tell('practice', 'in-progress')
   await outAndRecalled()
-  const task = await gateway.handover('practice')
-  const sent = gateway.partner('practice').received.at(-1)
-  const said: Task = {
-    resourceType: 'Task',
-    id: task.id as string,
-    status: 'completed',
-    intent: 'order',
-    businessStatus: { coding: [{ system: ours('handover-status'), code: 'registered' }] },
-  }
-  const message: Bundle = {
-    resourceType: 'Bundle',
-    id: crypto.randomUUID(),
-    type: 'message',
-    timestamp: gateway.clock.now().toISOString(),
-    entry: [
-      {
-        fullUrl: 'urn:uuid:11111111-1111-4111-8111-111111111111',
-        resource: {
-          resourceType: 'MessageHeader',
-          eventCoding: { system: messageEvents, code: 'servicerequest-response' },
-          source: { endpoint: 'https://gp-a81001.test/fhir' },
-          response: { identifier: sent?.bundle.id as string, code: 'ok' },
-          focus: [{ reference: `Task/${task.id}` }],
-        },
-      },
-      { fullUrl: `urn:uuid:${task.id}`, resource: said },
-    ],
-  }
+  const { id } = await gateway.handover('practice')
+  const businessStatus = { coding: [{ system: ours('handover-status'), code: 'registered' }] }
+  const message = answerMessage(gateway, 'practice', { id: id as string, status: 'completed', businessStatus })
   expect((await gateway.as('practice').call('POST', '/fhir/$process-message', message)).status).toBe(200)
   expect(await stands('practice')).toBe('completed registered')
   await newDate('2026-06-03')

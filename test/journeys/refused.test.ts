@@ -6,8 +6,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { rejectionReasons } from '../../src/domain/handover.ts'
 import { reconcile } from '../../src/exchange/reconcile.ts'
 import { refusals } from '../../src/exchange/refusals.ts'
-import { messageEvents, ours } from '../../src/fhir/systems.ts'
+import { ours } from '../../src/fhir/systems.ts'
 import { auditOf, recordAudit } from '../../src/store/audit.ts'
+import { answerMessage } from '../fixtures/answer-message.ts'
 import { caseBundle, coded, consentOf, partners, usual } from '../fixtures/case-bundle.ts'
 import { type Gateway, openGateway, says, standing } from '../fixtures/gateway.ts'
 
@@ -92,33 +93,11 @@ test('who said no, and why, is counted by code', async () => {
 
 test.each(Object.keys(rejectionReasons))('a no by message, coded %s: a person is asked, and it is counted', async (code) => {
   const { id } = await gateway.handover('recovery')
-  const [sent] = gateway.partner('recovery').received
-  const said = {
-    resourceType: 'Task',
-    id,
+  const message = answerMessage(gateway, 'recovery', {
+    id: id as string,
     status: 'rejected',
-    intent: 'order',
     statusReason: coded('rejection-reason', code),
-  }
-  const message = {
-    resourceType: 'Bundle',
-    id: crypto.randomUUID(),
-    type: 'message',
-    timestamp: gateway.clock.now().toISOString(),
-    entry: [
-      {
-        fullUrl: 'urn:uuid:11111111-1111-4111-8111-111111111111',
-        resource: {
-          resourceType: 'MessageHeader',
-          eventCoding: { system: messageEvents, code: 'servicerequest-response' },
-          source: { endpoint: 'https://recovery.test/fhir' },
-          response: { identifier: sent?.bundle.id, code: 'ok' },
-          focus: [{ reference: `Task/${id}` }],
-        },
-      },
-      { fullUrl: `urn:uuid:${id}`, resource: said },
-    ],
-  }
+  })
   expect((await gateway.as('recovery').call('POST', '/fhir/$process-message', message)).status).toBe(200)
   expect(standing(await gateway.handover('recovery'))).toBe('rejected rejected')
   expect((await gateway.work()).map(({ reason }) => reason)).toContain('replace')

@@ -7,15 +7,14 @@ import { join } from 'node:path'
 import type { Consent, Flag, Patient } from '@medplum/fhirtypes'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { adapters } from '../../adapters/index.ts'
-import { channels } from '../../src/channels/index.ts'
-import { run } from '../../src/cli/run.ts'
 import { auditEventsOf } from '../../src/exchange/audit-events.ts'
 import { reconcile } from '../../src/exchange/reconcile.ts'
 import { auditOf } from '../../src/store/audit.ts'
 import { statement } from '../../src/store/database.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { caseBundle, coded, partners, words } from '../fixtures/case-bundle.ts'
-import { type Gateway, masterKey, openGateway, says, serviceId, standing } from '../fixtures/gateway.ts'
+import { commandLine } from '../fixtures/command-line.ts'
+import { type Gateway, openGateway, says, serviceId, standing } from '../fixtures/gateway.ts'
 
 let folder: string
 let gateway: Gateway
@@ -29,23 +28,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-async function reconnect(...args: string[]) {
-  let [out, err] = ['', '']
-  const exit = await run(args, {
-    env: { DATA_DIR: folder, MASTER_KEY: Buffer.from(masterKey).toString('base64') },
-    readText: (path) => readFileSync(path, 'utf8'),
-    adapters,
-    channels,
-    now: gateway.clock.now,
-    write: (text) => {
-      out += text
-    },
-    writeError: (text) => {
-      err += text
-    },
-  })
-  return { exit, out, err }
-}
+const reconnect = (...args: string[]) => commandLine(args, { folder, now: gateway.clock.now })
 const of = async (reason: string) => (await gateway.work()).filter((item) => item.reason === reason)
 const resolve = async (reason: string, note = 'Phoned them') =>
   reconnect('work', 'resolve', (await of(reason))[0]?.id as string, '--by', 'navigator-1', '--note', note)
